@@ -1,0 +1,39 @@
+"""OAuth clients of a tenant and their secrets."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tenants.base import Identified, TenantBase, Timestamped
+
+
+class ClientRow(Identified, Timestamped, TenantBase):
+    __tablename__ = "oauth_clients"
+    __table_args__ = (UniqueConstraint("client_id", name="oauth_clients_client_id_key"),)
+
+    client_id: Mapped[str]
+    name: Mapped[str]
+    grant_types: Mapped[list[str]] = mapped_column(ARRAY(Text()))
+    #: Scopes that the client may ask for, and those it gets when it asks for none.
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text()))
+    default_scopes: Mapped[list[str]] = mapped_column(ARRAY(Text()))
+    #: RFC 7591 names: client_secret_basic, client_secret_post, ...
+    token_endpoint_auth_method: Mapped[str]
+    revoked_at: Mapped[datetime | None]
+
+
+class ClientSecretRow(Identified, Timestamped, TenantBase):
+    """One secret; after a rotation the old one lives on beside the new until it expires."""
+
+    __tablename__ = "oauth_client_secrets"
+    __table_args__ = (Index("oauth_client_secrets_client_idx", "client"),)
+
+    client: Mapped[UUID] = mapped_column(
+        ForeignKey("oauth_clients.id", name="oauth_client_secrets_client_fkey", ondelete="CASCADE")
+    )
+    #: SHA-256: the secret is 256 random bits.
+    digest: Mapped[bytes]
+    expires_at: Mapped[datetime | None]

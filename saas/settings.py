@@ -1,0 +1,148 @@
+"""Every setting of the product: read once from the environment, frozen, handed down from `saas.main`.
+
+A group's field is one variable: `settings.database.pool_size` is `SAAS_DATABASE_POOL_SIZE`.
+"""
+
+import base64
+import binascii
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from tenants.names import Origin
+
+_KEY_BYTES = 32
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DatabaseSettings(_Group):
+    """PostgreSQL."""
+
+    url: str = Field("", description="`postgresql://` URL; empty: the embedded server of the data folder")
+    pool_size: int = Field(10, ge=1, le=1000, description="connections that a process may hold")
+    pool_timeout: float = Field(5.0, gt=0, description="seconds to wait for a free connection")
+
+
+class RedisSettings(_Group):
+    """Valkey or Redis."""
+
+    url: str = Field("", description="`redis://`, `rediss://` or `unix://` URL; empty: the embedded server")
+    timeout: float = Field(0.5, gt=0, description="seconds until a command counts as failed")
+
+
+class PublicSettings(_Group):
+    """Where people and programs reach the platform."""
+
+    url: str = Field(
+        "http://localhost:8000",
+        description="the platform's address; tenants live at `<slug>.` before its host",
+    )
+    api_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="hosts, separated by commas, where `X-Tenant` picks the tenant; empty: `api.` before the host",
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="addresses of proxies whose `X-Forwarded-For` is believed, separated by commas"
+    )
+
+    @field_validator("api_hosts", "trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("url")
+    @classmethod
+    def _is_origin(cls, value: str) -> str:
+        Origin.parse(value)
+        return value
+
+    @property
+    def origin(self) -> Origin:
+        return Origin.parse(self.url)
+
+    @property
+    def platform_hosts(self) -> frozenset[str]:
+        return frozenset(self.api_hosts) or frozenset({f"api.{self.origin.base_domain}"})
+
+
+class SecretsSettings(_Group):
+    """Keys that protect what is stored."""
+
+    master_key: SecretStr = Field(
+        SecretStr(""), description="32 bytes in base64: encrypts signing keys at rest; `saas serve` needs it"
+    )
+    previous_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="older master keys, separated by commas, still used to read"
+    )
+
+    @field_validator("previous_keys", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("master_key")
+    @classmethod
+    def _is_key(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value():
+            decode_key(value)
+        return value
+
+
+class TokensSettings(_Group):
+    """Access tokens."""
+
+    access_ttl: int = Field(600, ge=60, le=86_400, description="seconds until an access token expires")
+
+
+class ServerSettings(_Group):
+    """The HTTP server."""
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8000, ge=0, le=65_535, description="port to listen on")
+    workers: int = Field(1, ge=1, le=256, description="processes of `saas serve`")
+    body_limit: int = Field(1_048_576, ge=1024, description="largest request body, in bytes")
+    shutdown_grace: int = Field(20, ge=0, description="seconds that open requests get to finish at shutdown")
+
+
+class LogSettings(_Group):
+    """Logs, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is written")
+    format: Literal["json", "text"] = Field("json", description="`json`, or `text` for people")
+
+
+class Settings(BaseSettings):
+    """All groups. Raises pydantic's ValidationError where the environment holds a wrong value."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SAAS_",
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+        frozen=True,
+        extra="ignore",
+    )
+
+    data: Path = Field(Path(".saas"), description="folder of the embedded servers and of `saas dev`")
+    database: DatabaseSettings = DatabaseSettings()
+    redis: RedisSettings = RedisSettings()
+    public: PublicSettings = PublicSettings()
+    secrets: SecretsSettings = SecretsSettings()
+    tokens: TokensSettings = TokensSettings()
+    server: ServerSettings = ServerSettings()
+    log: LogSettings = LogSettings()
+
+
+def decode_key(value: SecretStr) -> bytes:
+    """The bytes of a master key; ValueError, which says how to make one, unless it is 32 bytes in base64."""
+    try:
+        key = base64.b64decode(value.get_secret_value(), validate=True)
+    except binascii.Error as error:
+        raise ValueError("not base64: make a key with `openssl rand -base64 32`") from error
+    if len(key) != _KEY_BYTES:
+        raise ValueError(f"{len(key)} bytes, not {_KEY_BYTES}: make a key with `openssl rand -base64 32`")
+    return key

@@ -1,0 +1,117 @@
+"""How the caches of every process learn that something stored has changed.
+
+A transaction that changes what a cache holds calls `mark_changed`. On commit, its last statement counts the epoch up;
+after commit the change is published (the transport is passed in). A process that hears a message with the next epoch
+drops what belongs to that tenant; one that misses a message sees the gap when it polls, and drops everything.
+"""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tenants.models import EpochRow
+
+log = logging.getLogger(__name__)
+
+_MARK = "tenants.changed"
+#: In a set of marks: everything may have changed.
+_ALL = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One committed change. `tenants` is None where it concerns every tenant (a plan, say)."""
+
+    epoch: int
+    tenants: frozenset[UUID] | None
+
+    def dump(self) -> bytes:
+        ids = None if self.tenants is None else [str(tenant_id) for tenant_id in self.tenants]
+        return json.dumps({"epoch": self.epoch, "tenants": ids}).encode()
+
+    @classmethod
+    def load(cls, message: bytes) -> "Change":
+        raw = json.loads(message)
+        ids = raw["tenants"]
+        return cls(int(raw["epoch"]), None if ids is None else frozenset(map(UUID, ids)))
+
+
+def mark_changed(session: AsyncSession, tenant_id: UUID | None) -> None:
+    """Say that this transaction changes what caches hold of a tenant, or of all of them (None)."""
+    session.info.setdefault(_MARK, set()).add(_ALL if tenant_id is None else tenant_id)
+
+
+async def count_epoch(session: AsyncSession) -> Change | None:
+    """The last statement before a commit: lock and count the epoch, if the transaction marked a change."""
+    marks: set[UUID | str] = session.info.pop(_MARK, set())
+    if not marks:
+        return None
+    epoch = await session.scalar(
+        update(EpochRow).where(EpochRow.id == 1).values(value=EpochRow.value + 1).returning(EpochRow.value)
+    )
+    if epoch is None:
+        raise RuntimeError("The platform schema has no epoch row: run `saas migrate`")
+    ids = None if _ALL in marks else frozenset(mark for mark in marks if isinstance(mark, UUID))
+    return Change(epoch, ids)
+
+
+class Changes:
+    """One process's view of the changes: what it has seen, who listens, and how it tells the other processes.
+
+    `publish` sends a message to every process; it may fail or lose messages, since processes also poll.
+    """
+
+    def __init__(self, publish: Callable[[bytes], Awaitable[None]] | None = None) -> None:
+        self._publish = publish
+        self._listeners: list[Callable[[UUID | None], None]] = []
+        self._seen: int | None = None
+
+    def listen(self, listener: Callable[[UUID | None], None]) -> None:
+        """Call `listener(tenant_id)` when a tenant changed, `listener(None)` when anything may have."""
+        self._listeners.append(listener)
+
+    async def committed(self, change: Change) -> None:
+        """A transaction of this process has committed: apply its change here and tell the others."""
+        self._apply(change)
+        if self._publish is not None:
+            try:
+                await self._publish(change.dump())
+            except Exception:  # noqa: BLE001 - the change is committed; a poll finds it where the message is lost
+                log.warning("A change could not be published; other processes find it when they poll")
+
+    def received(self, message: bytes) -> None:
+        """A message from another process."""
+        try:
+            change = Change.load(message)
+        except (ValueError, KeyError, TypeError):
+            log.warning("An unreadable change message: dropping all cached entries")
+            self._notify(None)
+            return
+        self._apply(change)
+
+    async def poll(self, session: AsyncSession) -> None:
+        """Compare the stored epoch with what was seen; a difference means that a message was lost."""
+        epoch = await session.scalar(select(EpochRow.value).where(EpochRow.id == 1))
+        if epoch is None or epoch == self._seen:
+            return
+        if self._seen is not None:
+            self._notify(None)
+        self._seen = epoch
+
+    def _apply(self, change: Change) -> None:
+        gap = self._seen is not None and change.epoch > self._seen + 1
+        if change.tenants is None or gap:
+            self._notify(None)
+        else:
+            for tenant_id in change.tenants:
+                self._notify(tenant_id)
+        self._seen = max(change.epoch, self._seen or 0)
+
+    def _notify(self, tenant_id: UUID | None) -> None:
+        for listener in self._listeners:
+            listener(tenant_id)
