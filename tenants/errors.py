@@ -28,6 +28,12 @@ class TenantNotReady(TenancyError):
     title = "Tenant not ready"
 
 
+class MalformedTenant(TenancyError):
+    status = 400
+    code = "malformed-tenant"
+    title = "Malformed Host or X-Tenant"
+
+
 class TenantMismatch(TenancyError):
     status = 400
     code = "tenant-mismatch"

@@ -57,11 +57,20 @@ def check_slug(slug: str) -> str:
     return slug
 
 
+def is_slug(value: str) -> bool:
+    """Whether to look for a tenant of this name. A reserved one may have been taken before it was reserved."""
+    return _SLUG.fullmatch(value) is not None
+
+
+def is_host(value: str) -> bool:
+    """Whether a tenant could be reached at this canonical host: bounded, and nothing that a database refuses."""
+    return len(value) <= _MAX_HOST and all(map(_LABEL.fullmatch, value.split(".")))
+
+
 def check_domain(host: str) -> str:
     """Return the custom domain `host` in its canonical form; raise InvalidName where it is not one."""
     canonical = normalize_host(host)
-    labels = canonical.split(".")
-    if len(canonical) > _MAX_HOST or len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):  # noqa: PLR2004 - a domain has a dot
+    if not is_host(canonical) or "." not in canonical:
         raise InvalidName(f"{host!r} is not a domain name: write it like login.example.com (IDNs in punycode)")
     return canonical
 

@@ -1,0 +1,59 @@
+"""From a request's host and `X-Tenant` header to its tenant, or to an error that says what to do."""
+
+import re
+from typing import Final
+
+from tenants.errors import (
+    MalformedTenant,
+    TenantMismatch,
+    TenantNotFound,
+    TenantNotReady,
+    TenantSuspended,
+)
+from tenants.names import is_slug, normalize_host
+from tenants.registry import Registry, Tenant
+
+#: RFC 9112 section 3.2: a name or an address, perhaps with a port. Looser than a domain, since it only guards.
+_HOST: Final = re.compile(r"(?:[a-z0-9_.-]{1,254}|\[[0-9a-f:.]{2,45}\])(?::[0-9]{0,5})?")
+
+
+class Resolver:
+    """`platform_hosts` are those of the platform's API, where the header picks the tenant; it does so nowhere else."""
+
+    def __init__(self, registry: Registry, platform_hosts: frozenset[str]) -> None:
+        self._registry = registry
+        self._platform_hosts = frozenset(map(normalize_host, platform_hosts))
+
+    async def resolve(self, host: str, header: str | None) -> Tenant:
+        """The active tenant of a request with this Host and this X-Tenant header. Raises a TenancyError."""
+        if not _HOST.fullmatch(host.lower()):
+            raise MalformedTenant("The Host header is not a host: send the address of a tenant or of the API")
+        if header is not None and not is_slug(header):
+            raise MalformedTenant("X-Tenant is not a slug: send the tenant's short name, like acme")
+        canonical = normalize_host(host)
+        if canonical in self._platform_hosts:
+            return _usable(await self._by_header(canonical, header))
+        tenant = await self._registry.by_host(canonical)
+        if tenant is None:
+            raise TenantNotFound(f"No tenant is served at {canonical}: check the address")
+        if header is not None and header != tenant.slug:
+            raise TenantMismatch(f"{canonical} is not the address of {header}: leave X-Tenant out, or correct it")
+        return _usable(tenant)
+
+    async def _by_header(self, host: str, slug: str | None) -> Tenant:
+        if slug is None:
+            raise TenantNotFound(f"{host} serves every tenant: say which in the X-Tenant header, by its slug")
+        tenant = await self._registry.by_slug(slug)
+        if tenant is None:
+            raise TenantNotFound(f"There is no tenant {slug}: check the X-Tenant header")
+        return tenant
+
+
+def _usable(tenant: Tenant) -> Tenant:
+    if tenant.status == "active":
+        return tenant
+    if tenant.status == "suspended":
+        raise TenantSuspended(f"{tenant.slug} is suspended: {tenant.suspended_reason or 'ask the platform why'}")
+    if tenant.status == "provisioning":
+        raise TenantNotReady(f"{tenant.slug} is being set up: try again in a moment")
+    raise TenantNotFound(f"There is no tenant {tenant.slug}")
