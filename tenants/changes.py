@@ -97,11 +97,9 @@ class Changes:
     async def poll(self, session: AsyncSession) -> None:
         """Compare the stored epoch with what was seen; a difference means that a message was lost."""
         epoch = await session.scalar(select(EpochRow.value).where(EpochRow.id == 1))
-        if epoch is None or epoch == self._seen:
-            return
-        if self._seen is not None:
+        if epoch is not None and epoch != self._seen:
             self._notify(None)
-        self._seen = epoch
+            self._seen = epoch
 
     def _apply(self, change: Change) -> None:
         gap = self._seen is not None and change.epoch > self._seen + 1

@@ -1,0 +1,110 @@
+"""`python -m tests.benchmarks`: the hot paths beside their floors, measured in turn in one run.
+
+Machines are noisy, so the figures to compare are the ratios, and each is the median over the rounds.
+"""
+
+import argparse
+import asyncio
+import base64
+import os
+import statistics
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import asyncpg
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from saas.dev import embedded
+from tests.benchmarks.processes import Result, Target, measure, server
+from tests.benchmarks.workload import Workload, prepare
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=3.0, help="of load for each target and round")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--connections", type=int, default=50)
+    options = parser.parse_args()
+    with _targets() as targets:
+        for target in targets:
+            measure(target, seconds=1.0, connections=options.connections)  # warm up: caches, statements
+        rounds = [
+            {t.name: measure(t, seconds=options.seconds, connections=options.connections) for t in targets}
+            for _ in range(options.rounds)
+        ]
+    Console(width=100).print(_table(rounds))
+
+
+#: Each hot path, and the floor that its requests per second are divided by.
+FLOOR_OF = {"token": "constant route", "API request": "bare select"}
+
+
+def _table(rounds: list[dict[str, Result]]) -> Table:
+    table = Table(title="One worker, one core, limits on; medians")
+    for column in ("", "requests/s", "CPU µs", "of the floor"):
+        table.add_column(column, justify="left" if not column else "right")
+    for name in rounds[0]:
+        per_second = statistics.median(r[name].per_second for r in rounds)
+        cpu = statistics.median(r[name].cpu_us for r in rounds)
+        floor = FLOOR_OF.get(name)
+        ratio = statistics.median(r[name].per_second / r[floor].per_second for r in rounds) if floor else None
+        table.add_row(name, f"{per_second:,.0f}", f"{cpu:.0f}", f"{ratio:.2f} of {floor}" if ratio else "")
+    return table
+
+
+@contextmanager
+def _targets() -> Iterator[list[Target]]:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="saas-bench-")))
+        folder.chmod(0o755)
+        servers = stack.enter_context(embedded(folder))
+        asyncio.run(_floor_table(servers.database_url))
+        environment = {
+            "SAAS_DATABASE_URL": servers.database_url,
+            "SAAS_REDIS_URL": servers.redis_url,
+            "SAAS_SECRETS_MASTER_KEY": base64.b64encode(os.urandom(32)).decode(),
+            "SAAS_PUBLIC_URL": "http://localhost:8000",
+            "SAAS_LOG_LEVEL": "warning",
+            "FLOOR_DATABASE_URL": servers.database_url,
+        }
+        os.environ.update(environment)
+        workload = asyncio.run(prepare())
+        floor_port, floor_pid = stack.enter_context(server("tests.benchmarks.floor:app", environment))
+        port, pid = stack.enter_context(server("saas.main:create_app_from_env", environment, factory=True))
+        yield [
+            Target("constant route", floor_port, floor_pid, _get("/constant", "localhost")),
+            Target("bare select", floor_port, floor_pid, _get("/select", "localhost")),
+            Target("token", port, pid, workload.token_request()),
+            Target("API request", port, pid, _api_request(workload, port)),
+        ]
+
+
+def _api_request(workload: Workload, port: int) -> str:
+    answer = httpx.post(
+        f"http://127.0.0.1:{port}/oauth2/token",
+        headers={"Host": workload.host},
+        auth=(workload.client_id, workload.client_secret),
+        data={"grant_type": "client_credentials"},
+    )
+    answer.raise_for_status()
+    token = answer.json()["access_token"]
+    return _get(f"/api/v1/projects/{workload.project_id}", workload.host, f"Authorization: Bearer {token}\r\n")
+
+
+def _get(path: str, host: str, headers: str = "") -> str:
+    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n"
+
+
+async def _floor_table(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute("CREATE TABLE floor (id bigint PRIMARY KEY, name text NOT NULL)")
+    await connection.execute("INSERT INTO floor SELECT i, 'row ' || i FROM generate_series(1, 1000) i")
+    await connection.close()
+
+
+if __name__ == "__main__":
+    main()

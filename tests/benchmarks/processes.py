@@ -1,0 +1,99 @@
+"""Server processes under measurement: started on one core, with their CPU time read from outside."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psutil
+
+_START_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One thing to measure: a request to a server and the status that a good answer has."""
+
+    name: str
+    port: int
+    pid: int
+    request: str
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    per_second: float
+    #: CPU microseconds of the server process for one request; other processes (the database) are not in it.
+    cpu_us: float
+
+
+@contextmanager
+def server(app: str, environment: Mapping[str, str], *, factory: bool = False) -> Iterator[tuple[int, int]]:
+    """A uvicorn worker on a free port; yields (port, pid)."""
+    port = _free_port()
+    command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--no-access-log", "--log-level", "warning"]
+    command += ["--loop", "uvloop", "--http", "httptools", *(["--factory"] if factory else [])]
+    process = subprocess.Popen(command, env={**os.environ, **environment})
+    try:
+        _pin(process.pid, 0)
+        _wait_for(port, process)
+        yield port, process.pid
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def measure(target: Target, *, seconds: float, connections: int) -> Result:
+    """Load the target from a process on the other core. Raises RuntimeError on an answer that is not the expected."""
+    job = {
+        "port": target.port,
+        "request": target.request,
+        "status": str(target.status),
+        "seconds": seconds,
+        "connections": connections,
+    }
+    process = psutil.Process(target.pid)
+    before = process.cpu_times()
+    load = subprocess.Popen(
+        [sys.executable, "-m", "tests.benchmarks.load", json.dumps(job)], stdout=subprocess.PIPE, text=True
+    )
+    _pin(load.pid, 1)
+    output, _ = load.communicate()
+    after = process.cpu_times()
+    outcome = json.loads(output)
+    if outcome["failures"]:
+        raise RuntimeError(f"{target.name}: an unexpected answer:\n{outcome['failures'][0]}")
+    cpu = (after.user + after.system) - (before.user + before.system)
+    return Result(outcome["answers"] / outcome["seconds"], cpu / outcome["answers"] * 1e6)
+
+
+def _pin(pid: int, core: int) -> None:
+    if hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > 1:
+        os.sched_setaffinity(pid, {core})
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"The server ended with exit code {process.returncode}")
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError("The server did not start in time")
