@@ -68,3 +68,14 @@ class InvalidPlan(TenancyError):
     status = 422
     code = "invalid-plan"
     title = "Invalid plan"
+
+
+class SchemaBusy(TenancyError):
+    status = 503
+    code = "schema-busy"
+    title = "Schema busy"
+
+
+class InvalidRevision(TenancyError):
+    code = "invalid-revision"
+    title = "Invalid revision"

@@ -1,0 +1,1 @@
+"""Alembic revisions: `platform` for the registry's schema, `tenant` for the schema that each tenant has."""
