@@ -1,0 +1,101 @@
+"""Server processes that run in a folder, also those that a killed process has left behind."""
+
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from signal import SIGKILL, Signals
+from typing import Final
+
+import psutil
+
+from saas.dev.account import Account
+
+_POLL: Final = 0.02
+#: Variables like PGPORT must not reach the servers.
+_ENVIRONMENT: Final = {"PATH": os.defpath, "LC_ALL": "C"}
+#: Processes that this one has started, by number: whoever has children must collect them when they end.
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+def spawn(command: Sequence[str | Path], *, folder: Path, log: Path, account: Account) -> psutil.Process:
+    """Start a server that outlives this process and hears nothing of its terminal. The log is begun anew."""
+    with log.open("wb") as output:
+        log.chmod(0o600)
+        child = subprocess.Popen(  # noqa: S603 - our own programs
+            command, cwd=folder, env=_ENVIRONMENT, stdout=output, stderr=subprocess.STDOUT, **account.popen
+        )
+    _children[child.pid] = child
+    return psutil.Process(child.pid)
+
+
+def call(command: Sequence[str | Path], *, folder: Path, account: Account) -> tuple[int, str]:
+    """Run a program to its end: its exit code, and what it wrote."""
+    done = subprocess.run(  # noqa: S603 - our own programs
+        command,
+        cwd=folder,
+        env=_ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        **account.popen,
+    )
+    return done.returncode, done.stdout
+
+
+def running_in(folder: Path, program: str) -> list[psutil.Process]:
+    """Living processes of `program` that work in `folder`. A number in a file may be another process's by now."""
+    found = []
+    for process in psutil.process_iter(["name"]):
+        try:
+            if process.info["name"] == program and lives(process) and Path(process.cwd()) == folder:
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue  # ended meanwhile, or another user's
+    return found
+
+
+def end(processes: Sequence[psutil.Process], signal: Signals, grace: float) -> None:
+    """Send the signal, wait up to `grace` seconds, and kill what is left."""
+    for process in processes:
+        _send(process, signal)
+    for process in _wait(processes, grace):
+        _send(process, SIGKILL)
+    _wait(processes, grace)
+
+
+def lives(process: psutil.Process) -> bool:
+    """Whether it still runs. A zombie is dead, though nobody may be there to collect it."""
+    child = _children.get(process.pid)
+    if child is not None and child.poll() is not None:
+        del _children[process.pid]
+        return False
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def last_line(log: str) -> str:
+    """What a program said last: mostly why it gave up."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    return lines[-1] if lines else "it says nothing"
+
+
+def _send(process: psutil.Process, signal: Signals) -> None:
+    try:
+        process.send_signal(signal)
+    except psutil.NoSuchProcess:
+        return
+
+
+def _wait(processes: Sequence[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Those that still live after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while living := [process for process in processes if lives(process)]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(_POLL)
+    return living
