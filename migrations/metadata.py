@@ -6,6 +6,7 @@ from saas import features
 from saas.identity import models as identity
 from saas.keys import models as keys
 from saas.oauth import models as oauth
+from saas.oauth.grants import models as grants
 from tenants import models as registry
 from tenants.base import PlatformBase, TenantBase
 
@@ -13,4 +14,4 @@ PLATFORM: MetaData = PlatformBase.metadata
 TENANT: MetaData = TenantBase.metadata
 
 #: A module's tables are part of the metadata once it is imported; `features` brings in those of every feature.
-MODULES = (features, identity, keys, oauth, registry)
+MODULES = (features, grants, identity, keys, oauth, registry)

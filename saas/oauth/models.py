@@ -1,4 +1,4 @@
-"""OAuth clients of a tenant and their secrets."""
+"""OAuth clients of a tenant and their secrets. What they are granted is in `saas.oauth.grants.models`."""
 
 from datetime import datetime
 from uuid import UUID
@@ -22,6 +22,14 @@ class ClientRow(Identified, Timestamped, TenantBase):
     default_scopes: Mapped[list[str]] = mapped_column(ARRAY(Text()))
     #: RFC 7591 names: client_secret_basic, client_secret_post, ...
     token_endpoint_auth_method: Mapped[str]
+    redirect_uris: Mapped[list[str]] = mapped_column(ARRAY(Text()), default=list)
+    post_logout_redirect_uris: Mapped[list[str]] = mapped_column(ARRAY(Text()), default=list)
+    #: Of the same company as the tenant's product: it may skip consent.
+    first_party: Mapped[bool] = mapped_column(default=False)
+    #: The client's public keys (RFC 7517 JWK set) as JSON, for private_key_jwt.
+    jwks: Mapped[str | None]
+    id_token_signed_response_alg: Mapped[str] = mapped_column(default="ES256")
+    backchannel_logout_uri: Mapped[str | None]
     revoked_at: Mapped[datetime | None]
 
 

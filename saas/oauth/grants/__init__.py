@@ -1,0 +1,1 @@
+"""What clients are granted: consents, codes, refresh token families, device codes, pushed requests."""
