@@ -19,6 +19,7 @@ from tenants.models import EpochRow
 log = logging.getLogger(__name__)
 
 _MARK = "tenants.changed"
+_AFTER = "tenants.after_commit"
 #: In a set of marks: everything may have changed.
 _ALL = "*"
 
@@ -44,6 +45,16 @@ class Change:
 def mark_changed(session: AsyncSession, tenant_id: UUID | None) -> None:
     """Say that this transaction changes what caches hold of a tenant, or of all of them (None)."""
     session.info.setdefault(_MARK, set()).add(_ALL if tenant_id is None else tenant_id)
+
+
+def after_commit(session: AsyncSession, action: Callable[[], Awaitable[None]]) -> None:
+    """Run `action` once this transaction has committed, before its `async with` block ends; never if it rolls back."""
+    session.info.setdefault(_AFTER, []).append(action)
+
+
+def take_after_commit(session: AsyncSession) -> list[Callable[[], Awaitable[None]]]:
+    actions: list[Callable[[], Awaitable[None]]] = session.info.pop(_AFTER, [])
+    return actions
 
 
 async def count_epoch(session: AsyncSession) -> Change | None:

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection as SyncConnection
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from tenants.changes import Change, count_epoch
+from tenants.changes import Change, count_epoch, take_after_commit
 
 if TYPE_CHECKING:
     _Connection = asyncpg.Connection[asyncpg.Record]
@@ -118,5 +118,8 @@ class Database:
                 await session.flush()
             change = await count_epoch(session)
             await session.commit()
+            actions = take_after_commit(session)
         if change is not None and self.on_commit is not None:
             await self.on_commit(change)
+        for action in actions:
+            await action()
