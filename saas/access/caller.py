@@ -1,0 +1,18 @@
+"""Who makes a request: what a verified access token says."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """`subject` is the user, or the client itself where no user is behind it (RFC 9068 section 2.2)."""
+
+    tenant_id: UUID
+    client_id: str
+    subject: str
+    scopes: frozenset[str]
+    #: The token's `jti`.
+    token_id: str
+    #: The token's `exp`, in seconds since 1970.
+    expires_at: int

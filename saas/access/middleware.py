@@ -1,0 +1,55 @@
+"""Who is calling: put into the request's scope. Nothing is refused here, routes say what they need (see `guards`)."""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, reset_contextvars
+
+from saas.access.caller import Caller
+from saas.access.errors import InvalidToken, RepeatedToken
+from saas.access.verifier import TokenVerifier
+from tenants.registry import Tenant
+
+_SCHEME = b"bearer "
+
+
+class BearerMiddleware:
+    """Sets `scope["caller"]` to the Caller of a good token, `scope["caller_error"]` to what is wrong with a bad one.
+
+    Both are None where no bearer token was sent in the Authorization header. A token in the query or in a form
+    (RFC 6750 sections 2.2 and 2.3) is not looked for: those end up in logs and histories.
+    """
+
+    def __init__(self, app: ASGIApp, verifier: TokenVerifier) -> None:
+        self.app = app
+        self._verifier = verifier
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        tenant: Tenant | None = scope.get("tenant")
+        scope["caller"] = scope["caller_error"] = None
+        if tenant is None:
+            await self.app(scope, receive, send)
+            return
+        caller: Caller | None = None
+        try:
+            token = _bearer_token(scope)
+            if token is not None:
+                caller = scope["caller"] = await self._verifier.verify(tenant, token)
+        except (InvalidToken, RepeatedToken) as problem:
+            scope["caller_error"] = problem
+        bound = bind_contextvars(tenant=tenant.slug, client=caller.client_id if caller else None)
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            reset_contextvars(**bound)
+
+
+def _bearer_token(scope: Scope) -> str | None:
+    """The credentials of `Authorization: Bearer`; None for another scheme or no header. Raises RepeatedToken."""
+    found: bytes | None = None
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            if found is not None:
+                raise RepeatedToken
+            found = value
+    if found is None or found[: len(_SCHEME)].lower() != _SCHEME:
+        return None
+    return found[len(_SCHEME) :].strip().decode("latin-1")

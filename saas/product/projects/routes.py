@@ -1,0 +1,61 @@
+"""/projects"""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+
+from saas.access.caller import Caller
+from saas.access.guards import require
+from saas.product.projects import service
+from saas.product.projects.schemas import NewProject, Project, ProjectChange, Sort, Status
+from saas.product.projects.scopes import READ, WRITE
+from saas.web.deps import TenantSession
+from saas.web.paging import CursorText, Limit, Page
+from saas.web.text import Line
+
+router = APIRouter(prefix="/projects", tags=["Projects"])
+
+_reader = require(READ.name)
+_writer = require(WRITE.name)
+
+
+@router.post("", status_code=201, summary="Create a project")
+async def create_project(
+    new: NewProject,
+    session: TenantSession,
+    caller: Annotated[Caller, _writer],
+    request: Request,
+    response: Response,
+) -> Project:
+    project = await service.create_project(session, new, caller.subject)
+    response.headers["Location"] = f"{request.scope['path'].rstrip('/')}/{project.id}"
+    return project
+
+
+@router.get("", summary="List projects", dependencies=[_reader])
+async def list_projects(
+    *,
+    session: TenantSession,
+    sort: Sort = "-created_at",
+    limit: Limit = 20,
+    cursor: CursorText = None,
+    status: Status | None = None,
+    q: Annotated[Line | None, Query(max_length=200, description="A part of the name, in any case")] = None,
+) -> Page[Project]:
+    return await service.list_projects(session, sort=sort, limit=limit, cursor=cursor, status=status, query=q)
+
+
+@router.get("/{project_id}", summary="Read a project", dependencies=[_reader])
+async def read_project(project_id: UUID, session: TenantSession) -> Project:
+    return await service.find_project(session, project_id)
+
+
+@router.patch("/{project_id}", summary="Change a project", dependencies=[_writer])
+async def change_project(project_id: UUID, change: ProjectChange, session: TenantSession) -> Project:
+    return await service.change_project(session, project_id, change)
+
+
+@router.delete("/{project_id}", status_code=204, summary="Delete a project", dependencies=[_writer])
+async def delete_project(project_id: UUID, session: TenantSession) -> None:
+    await service.delete_project(session, project_id)

@@ -1,0 +1,3 @@
+from tests.unit.saas.access.world import world
+
+__all__ = ["world"]
