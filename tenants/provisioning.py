@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tenants.base import new_id
 from tenants.changes import mark_changed
 from tenants.database import Database, quote_identifier
-from tenants.errors import HostTaken, InvalidName, TenantExists, TenantNotFound
+from tenants.errors import HostTaken, InvalidName, TenantExists, TenantNotFound, TenantNotReady
 from tenants.migrate.runner import execute_script, lock, migrate_tenant
 from tenants.models import DomainRow, TenantRow
 from tenants.names import RESERVED_SLUGS, check_domain, check_slug, schema_name
@@ -28,7 +28,7 @@ async def create_row(
     """Step one: register the tenant, so that its names are taken. Nobody is served yet.
 
     A tenant that is still being provisioned takes the given name, plan and domain. Raises TenantExists where it has
-    got further, HostTaken, InvalidName and PlanNotFound.
+    got further, TenantNotReady where it is being deleted, HostTaken, InvalidName and PlanNotFound.
     """
     host = registry.origin.host_of(check_slug(slug))
     domains = [] if domain is None else [_check_own(registry, check_domain(domain))]
@@ -100,7 +100,7 @@ async def _unfinished_row(session: AsyncSession, slug: str) -> TenantRow | None:
     if row is None or row.status == "provisioning":
         return row
     if row.status == "deleting":
-        raise TenantExists(f"{slug} is being deleted: finish with `saas tenants delete {slug}`, then create it")
+        raise TenantNotReady(f"{slug} is being deleted: finish with `saas tenants delete {slug}`, then create it")
     raise TenantExists(f"{slug} exists already, and was left as it is: see `saas tenants show {slug}`")
 
 

@@ -91,8 +91,14 @@ class Registry:
         """The tenant as this transaction sees it. Raises TenantNotFound."""
         row = (await session.execute(_tenants().where(TenantRow.slug == slug))).one_or_none() if is_slug(slug) else None
         if row is None:
-            raise TenantNotFound(f"There is no tenant {slug!r}: `saas tenants list` shows those that exist")
+            raise _not_found(slug)
         return self._tenant(row)
+
+    async def get_made(self, session: AsyncSession, slug: str) -> Tenant:
+        """Like `get`, for work in the tenant's schema. Raises TenantNotFound and TenantNotReady."""
+        tenant = await self.get(session, slug)
+        _check_made(slug, tenant.status)
+        return tenant
 
     async def suspend(self, session: AsyncSession, slug: str, reason: str) -> Tenant:
         """Refuse the tenant's requests, saying why. Raises TenantNotFound and TenantNotReady."""
@@ -164,10 +170,9 @@ class Registry:
 
     async def _changeable(self, session: AsyncSession, slug: str) -> TenantRow:
         row = await session.scalar(select(TenantRow).where(TenantRow.slug == slug).with_for_update())
-        if row is None or row.status == "deleting":
-            raise TenantNotFound(f"There is no tenant {slug!r}: `saas tenants list` shows those that exist")
-        if row.status == "provisioning":
-            raise TenantNotReady(f"{slug} is not provisioned yet: finish with `saas tenants create {slug}`")
+        if row is None:
+            raise _not_found(slug)
+        _check_made(slug, row.status)
         return row
 
     async def _written(self, session: AsyncSession, slug: str) -> Tenant:
@@ -206,6 +211,17 @@ def _tenants() -> _Tenants:
     return select(
         TenantRow, PlanRow, func.array(domains.correlate(TenantRow).scalar_subquery(), type_=ARRAY(Text()))
     ).join(PlanRow, PlanRow.name == TenantRow.plan)
+
+
+def _not_found(slug: str) -> TenantNotFound:
+    return TenantNotFound(f"There is no tenant {slug!r}: `saas tenants list` shows those that exist")
+
+
+def _check_made(slug: str, status: str) -> None:
+    if status == "provisioning":
+        raise TenantNotReady(f"{slug} is not provisioned yet: finish with `saas tenants create {slug} ...`")
+    if status == "deleting":
+        raise TenantNotReady(f"{slug} is being deleted: finish with `saas tenants delete {slug}`")
 
 
 def _new_plan(name: str, limits: dict[str, int | None]) -> PlanRow:

@@ -1,0 +1,60 @@
+"""The one way to create a tenant: its row, its schema, then its signing key and its owner."""
+
+import asyncio
+from dataclasses import dataclass
+
+from saas.identity.passwords import hash_password
+from saas.identity.service import check_email, create_owner
+from saas.keys.service import KeyService
+from saas.kit.ids import new_password
+from tenants import provisioning
+from tenants.database import Database
+from tenants.errors import TenantExists
+from tenants.registry import Registry, Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Onboarded:
+    """`owner_password` is generated and known nowhere else. None, and `created` false, where the tenant was there."""
+
+    tenant: Tenant
+    owner_email: str
+    owner_password: str | None
+    created: bool
+
+
+async def onboard(
+    database: Database,
+    registry: Registry,
+    keys: KeyService,
+    *,
+    slug: str,
+    name: str,
+    plan: str,
+    owner_email: str,
+    domain: str | None = None,
+) -> Onboarded:
+    """Create the tenant, or finish creating it: whatever stopped an earlier call, this one goes on from there.
+
+    A tenant that is active or suspended stays as it is. Raises InvalidEmail and what `provisioning.create_row` and
+    `ensure_schema` raise.
+    """
+    email = check_email(owner_email)
+    try:
+        tenant = await provisioning.create_row(database, registry, slug=slug, name=name, plan=plan, domain=domain)
+    except TenantExists:
+        return await _existing(database, registry, slug, email)
+    password = new_password()
+    password_hash, _ = await asyncio.gather(hash_password(password), provisioning.ensure_schema(database, tenant))
+    # Key, owner and activation are one transaction: nobody is served half, and of two calls one knows the password.
+    async with database.tenant_session(tenant) as session:
+        if await provisioning.activate(session, tenant):
+            await keys.create_first(session, tenant.id)
+            await create_owner(session, email, password_hash)
+            return Onboarded(await registry.get(session, slug), email, password, created=True)
+    return await _existing(database, registry, slug, email)
+
+
+async def _existing(database: Database, registry: Registry, slug: str, owner_email: str) -> Onboarded:
+    async with database.platform_session() as session:
+        return Onboarded(await registry.get(session, slug), owner_email, None, created=False)
