@@ -1,0 +1,60 @@
+"""A form-encoded protocol request, checked for what every endpoint refuses."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+from urllib.parse import parse_qsl
+
+from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload, OAuth2Request
+
+from saas.authserver.authentication import Credentials, credentials_of
+from saas.authserver.errors import InvalidRequest
+
+#: Bytes of a form, its fields, characters of a value: room for a signed assertion, not for more.
+MAX_FORM: Final = 32_768
+_MAX_FIELDS: Final = 32
+_MAX_VALUE: Final = 8_192
+_FORM_TYPE: Final = "application/x-www-form-urlencoded"
+
+
+def parse_form(content_type: str | None, body: bytes) -> list[tuple[str, str]]:
+    """The fields of a form in UTF-8, in their order. Raises InvalidRequest."""
+    if (content_type or "").partition(";")[0].strip().lower() != _FORM_TYPE:
+        raise InvalidRequest(f"The Content-Type must be {_FORM_TYPE}")
+    if len(body) > MAX_FORM:
+        raise InvalidRequest(f"The form is larger than {MAX_FORM} bytes")
+    try:
+        return parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
+    except ValueError as error:  # UnicodeDecodeError is one too
+        raise InvalidRequest(f"The form is not UTF-8, or has more than {_MAX_FIELDS} fields") from error
+
+
+class FormRequest(OAuth2Request):  # type: ignore[misc] # Authlib has no types
+    """A request to the token endpoint, and to others that take a form.
+
+    `uri` is the endpoint's at the issuer; `headers` have lower-case names. TLS ends before us, and whether an issuer
+    may do without it is a setting's business: Authlib, which refuses http, is told https.
+
+    Raises InvalidRequest where a parameter is repeated (RFC 6749 section 3.2) or too long; InvalidClient and
+    InvalidRequest where the client's credentials are malformed or given twice.
+    """
+
+    #: How the caller wants to be known; not checked yet.
+    credentials: Credentials | None
+
+    def __init__(self, method: str, uri: str, headers: Mapping[str, str], form: Sequence[tuple[str, str]]) -> None:
+        super().__init__(method, "https" + uri[uri.index(":") :], headers=headers)
+        parameters: dict[str, str] = {}
+        for name, value in form:
+            if name in parameters:
+                raise InvalidRequest("A parameter is given more than once")
+            if len(value) > _MAX_VALUE:
+                raise InvalidRequest(f"A parameter is longer than {_MAX_VALUE} characters")
+            parameters[name] = value
+        # Section 3.2: "Parameters sent without a value MUST be treated as if they were omitted".
+        self._form = {name: value for name, value in parameters.items() if value}
+        self.payload = BasicOAuth2Payload(self._form)
+        self.credentials = credentials_of(headers, self._form)
+
+    @property
+    def form(self) -> dict[str, str]:
+        return self._form
