@@ -22,6 +22,7 @@ from saas.dev import Servers
 from saas.features import FEATURES
 from saas.keys.service import KeyService
 from saas.kit.crypto import Sealer
+from saas.web.docs import docs_routes
 from saas.web.errors import install_error_handlers, render_tenancy_error
 from saas.web.middleware import BodyLimitMiddleware, RequestContextMiddleware, SecurityHeadersMiddleware
 from tenants import provisioning
@@ -81,6 +82,7 @@ def build_app(world: World, verifier: TokenVerifier) -> FastAPI:
     app = FastAPI(title="Test", version="1", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.database = world.database
     app.state.catalogue = ScopeCatalogue(scope for feature in FEATURES for scope in feature.SCOPES)
+    app.router.routes.extend(docs_routes(app))
     app.include_router(access_router, prefix="/api/v1")
     for feature in FEATURES:
         app.include_router(feature.router, prefix="/api/v1")
