@@ -1,14 +1,33 @@
 """Fixtures that every test may use. The servers are real: PostgreSQL and Valkey from their wheels."""
 
+import base64
+import os
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
 
 import asyncpg
+import httpx
 import pytest
+from fastapi import FastAPI
 
 from saas.dev import Servers, embedded
+from saas.main import Services, create_app, open_services
+from saas.onboarding.service import onboard
+from saas.settings import Settings
 from tenants.database import Database
+from tenants.migrate.runner import migrate_platform
+from tenants.registry import Tenant
+from tests.processes import Server, run_server
+
+MakeTenant = Callable[..., Awaitable[Tenant]]
+
+
+class MakeMachine(Protocol):
+    async def __call__(self, tenant: Tenant, scopes: Sequence[str] = ...) -> httpx.AsyncClient: ...
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +40,7 @@ def servers() -> Iterator[Servers]:
 @pytest.fixture
 async def empty_database(servers: Servers) -> AsyncIterator[Database]:
     """A database of its own with nothing in it: for tests of migrations and of the connection itself."""
-    name = f"test_{id(object()):x}"
+    name = f"test_{uuid4().hex}"
     admin = await asyncpg.connect(servers.database_url)
     await admin.execute(f'CREATE DATABASE "{name}"')
     database = Database(servers.database_url.replace("/postgres?", f"/{name}?"), pool_size=4)
@@ -31,3 +50,110 @@ async def empty_database(servers: Servers) -> AsyncIterator[Database]:
         await database.close()
         await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
         await admin.close()
+
+
+@pytest.fixture(scope="session")
+def environment(servers: Servers) -> dict[str, str]:
+    """The environment of a server process on the session's servers."""
+    return {
+        "SAAS_DATABASE_URL": servers.database_url,
+        "SAAS_REDIS_URL": servers.redis_url,
+        "SAAS_SECRETS_MASTER_KEY": base64.b64encode(os.urandom(32)).decode(),
+        "SAAS_PUBLIC_URL": "http://localhost:8000",
+        "SAAS_PUBLIC_API_HOSTS": "api.localhost",
+    }
+
+
+@pytest.fixture(scope="session")
+def settings(environment: dict[str, str]) -> Settings:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        return Settings()
+
+
+@pytest.fixture(scope="session")
+async def services(settings: Settings) -> AsyncIterator[Services]:
+    """The services as a command has them: what changes here reaches `app` as it would reach another process."""
+    async with open_services(settings) as opened:
+        await migrate_platform(opened.database)
+        yield opened
+
+
+@pytest.fixture(scope="session")
+async def make_tenant(services: Services) -> MakeTenant:
+    """Onboards a tenant with a slug of its own: `await make_tenant()`, `await make_tenant(plan="free")`."""
+
+    async def make(plan: str = "enterprise", domain: str | None = None) -> Tenant:
+        slug = f"t{uuid4().hex[:12]}"
+        onboarded = await onboard(
+            services.database,
+            services.registry,
+            services.keys,
+            slug=slug,
+            name=slug.title(),
+            plan=plan,
+            owner_email=f"owner@{slug}.example",
+            domain=domain,
+        )
+        return onboarded.tenant
+
+    return make
+
+
+@pytest.fixture
+async def tenant(make_tenant: MakeTenant) -> Tenant:
+    return await make_tenant()
+
+
+@pytest.fixture
+async def other_tenant(make_tenant: MakeTenant) -> Tenant:
+    return await make_tenant()
+
+
+@pytest.fixture(scope="session")
+async def app(settings: Settings, services: Services) -> AsyncIterator[FastAPI]:
+    """The whole application in this process, with services of its own, as a server has them."""
+    application = create_app(settings)
+    async with application.router.lifespan_context(application):
+        yield application
+
+
+@pytest.fixture
+async def client_of(app: FastAPI) -> AsyncIterator[Callable[[Tenant], httpx.AsyncClient]]:
+    """`client_of(tenant)`: an HTTP client whose requests go to the tenant's host in `app`."""
+    async with AsyncExitStack() as stack:
+
+        def make(tenant: Tenant) -> httpx.AsyncClient:
+            client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=tenant.issuer)
+            stack.push_async_callback(client.aclose)
+            return client
+
+        yield make
+
+
+@pytest.fixture
+async def machine(services: Services, client_of: Callable[[Tenant], httpx.AsyncClient]) -> MakeMachine:
+    """`await machine(tenant, scopes)`: an HTTP client that holds a machine client's access token."""
+
+    async def make(tenant: Tenant, scopes: Sequence[str] = ("projects:read", "projects:write")) -> httpx.AsyncClient:
+        async with services.database.tenant_session(tenant) as session:
+            made = await services.clients.create(
+                session, tenant, name="machine", grant_types=["client_credentials"], scopes=scopes
+            )
+        client = client_of(tenant)
+        answer = await client.post(
+            "/oauth2/token", data={"grant_type": "client_credentials"}, auth=(made.client_id, made.secret or "")
+        )
+        answer.raise_for_status()
+        client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        return client
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def server(environment: dict[str, str], services: Services) -> Iterator[Server]:
+    """A real server process on a free port, for tests where the wire matters."""
+    with run_server(environment) as running:
+        yield running

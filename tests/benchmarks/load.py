@@ -6,6 +6,8 @@ import sys
 import time
 from dataclasses import dataclass, field
 
+import uvloop
+
 
 @dataclass
 class Tally:
@@ -68,12 +70,8 @@ async def run(port: int, request: bytes, status: str, seconds: float, connection
 def main() -> None:
     job = json.loads(sys.argv[1])
     started = time.perf_counter()
-    import uvloop
-
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        tally = runner.run(
-            run(job["port"], job["request"].encode(), job["status"], job["seconds"], job["connections"])
-        )
+        tally = runner.run(run(job["port"], job["request"].encode(), job["status"], job["seconds"], job["connections"]))
     elapsed = time.perf_counter() - started
     print(json.dumps({"answers": tally.answers, "seconds": elapsed, "failures": tally.failures[:3]}))
 
