@@ -99,6 +99,20 @@ class TokensSettings(_Group):
     access_ttl: int = Field(600, ge=60, le=86_400, description="seconds until an access token expires")
 
 
+class LimitsSettings(_Group):
+    """Rate limits, and what becomes of them while Valkey is slow or gone."""
+
+    timeout: float = Field(0.025, gt=0, description="seconds until a check gives Valkey up and is decided locally")
+    failures: int = Field(3, ge=1, description="failures in a row after which Valkey is left alone for a while")
+    pause: float = Field(1.0, gt=0, description="seconds until one request tries Valkey again")
+    replicas: int = Field(
+        1,
+        ge=1,
+        le=100,
+        description="machines that serve the same tenants: without Valkey, each admits this part of a limit",
+    )
+
+
 class ServerSettings(_Group):
     """The HTTP server."""
 
@@ -133,6 +147,7 @@ class Settings(BaseSettings):
     public: PublicSettings = PublicSettings()
     secrets: SecretsSettings = SecretsSettings()
     tokens: TokensSettings = TokensSettings()
+    limits: LimitsSettings = LimitsSettings()
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()
 
