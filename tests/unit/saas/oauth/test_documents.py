@@ -1,0 +1,59 @@
+"""What the issuer publishes of itself."""
+
+from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
+
+from saas.authserver.grants import GRANTS
+from saas.oauth.routes import routes
+from tests.unit.saas.oauth.conftest import CATALOGUE, World
+
+METADATA = "/.well-known/oauth-authorization-server"
+
+
+async def test_metadata_says_what_there_is(world: World) -> None:
+    async with world.http(world.acme) as http:
+        response = await http.get(METADATA)
+    issuer = world.acme.issuer
+    assert response.headers["content-type"] == "application/json"
+    assert response.json() == {
+        "issuer": issuer,
+        "token_endpoint": issuer + "/oauth2/token",
+        "jwks_uri": issuer + "/oauth2/jwks",
+        "scopes_supported": list(CATALOGUE.names),
+        "response_types_supported": [],
+        "grant_types_supported": list(GRANTS),
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+    }
+
+
+async def test_metadata_names_registered_members_and_mounted_paths(world: World) -> None:
+    async with world.http(world.acme) as http:
+        document = (await http.get(METADATA)).json()
+    assert set(document) <= set(AuthorizationServerMetadata.REGISTRY_KEYS)
+    mounted = {route.path for route in routes}
+    urls = {name: url for name, url in document.items() if name.endswith(("_endpoint", "_uri"))}
+    assert {url.removeprefix(world.acme.issuer) for url in urls.values()} <= mounted
+
+
+async def test_each_tenant_publishes_its_own(world: World) -> None:
+    async with world.http(world.acme) as acme, world.http(world.globex) as globex:
+        assert (await globex.get(METADATA)).json()["issuer"] == world.globex.issuer
+        kids = [{key["kid"] for key in (await http.get("/oauth2/jwks")).json()["keys"]} for http in (acme, globex)]
+    assert len(kids[0]) == 1
+    assert kids[0].isdisjoint(kids[1])
+
+
+async def test_documents_may_be_cached_and_read_from_any_page(world: World) -> None:
+    async with world.http(world.acme) as http:
+        for path, media_type in ((METADATA, "application/json"), ("/oauth2/jwks", "application/jwk-set+json")):
+            response = await http.get(path, headers={"Origin": "https://elsewhere.example"})
+            assert response.headers["content-type"] == media_type
+            assert response.headers["cache-control"] == "public, max-age=300"
+            assert response.headers["access-control-allow-origin"] == "*"
+            assert response.headers["vary"] == "X-Tenant"  # where one host serves many tenants
+            assert (await http.head(path)).status_code == 200
+
+
+async def test_no_private_member_is_published(world: World) -> None:
+    async with world.http(world.acme) as http:
+        (key,) = (await http.get("/oauth2/jwks")).json()["keys"]
+    assert set(key) == {"kty", "crv", "x", "y", "kid", "use", "alg"}
