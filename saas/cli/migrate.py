@@ -33,7 +33,7 @@ def migrate(as_json: JsonOption = False) -> None:
 
             return applied, await migrate_all(services.database, on_progress)
 
-    applied, outcome = run(work)
+    applied, outcome = run(work, migrate=False)
     if as_json:
         failed = [{"slug": slug, "cause": cause} for slug, cause in outcome.failed.items()]
         output.print_json(

@@ -1,46 +1,50 @@
 """How a command gets at the services: settings, servers where none are named, errors as one line."""
 
 import asyncio
+import signal
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
-import asyncpg
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
-from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from saas.cli import output
-from saas.dev import DevError, embedded, master_key
-from saas.kit.crypto import UnsealError
+from saas.dev import embedded, master_key
+from saas.dev.demo import Memory
 from saas.settings import Settings
-from saas.web.problems import Problem
-from tenants.errors import TenancyError
 
 if TYPE_CHECKING:
     from saas.main import Services
 
 T = TypeVar("T")
 
-#: A command reads better with its own words than with a driver's.
-_MIGRATE = "The database is not migrated to this release: run `saas migrate`"
+#: What ends a command: Ctrl-C, a service manager, the terminal that is closed.
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_INTERRUPTED: Final = 130
+_TABLE: Final = "the README lists the settings"
 
 
-def run(work: "Callable[[Services], Awaitable[T]]") -> T:
+def run(work: "Callable[[Services], Awaitable[T]]", *, migrate: bool = True) -> T:
     """Run `work` with the services, on the servers that are set or on those of the data folder.
 
-    What people can put right ends the command with one line on standard error and exit code 1.
+    The platform's schema of an embedded database is migrated before, unless `migrate` is false: it has no other
+    operator. What people can put right ends the command with one line on standard error and exit code 1.
     """
-    with errors_as_lines(), servers(load_settings()) as settings:
-        return asyncio.run(_with_services(settings, work))
+    with stopped_by_signals(), errors_as_lines():
+        named = load_settings()
+        with servers(named) as settings:
+            return asyncio.run(_work(settings, work, migrate=migrate and not named.database.url))
 
 
-async def _with_services(settings: Settings, work: "Callable[[Services], Awaitable[T]]") -> T:
-    from saas.main import open_services  # noqa: PLC0415 - the whole application: too slow for `--help`
+async def _work(settings: Settings, work: "Callable[[Services], Awaitable[T]]", *, migrate: bool) -> T:
+    from saas.main import open_services  # noqa: PLC0415 - the whole application: slow to import, not for `--help`
+    from tenants.migrate.runner import migrate_platform  # noqa: PLC0415 - as above
 
     async with open_services(settings) as services:
+        if migrate:
+            await migrate_platform(services.database)
         return await work(services)
 
 
@@ -51,27 +55,57 @@ def load_settings() -> Settings:
     except ValidationError as error:
         output.fail("; ".join(_wrong_setting(detail) for detail in error.errors(include_url=False)))
     except SettingsError as error:
-        output.fail(f"{error}: see the README's table of settings")
+        output.fail(f"{error}: {_TABLE}")
 
 
 @contextmanager
-def servers(settings: Settings) -> Iterator[Settings]:
-    """The settings with servers and a master key: the embedded ones of the data folder for what is not set.
+def servers(settings: Settings, *, own_key: bool = False) -> Iterator[Settings]:
+    """The settings with servers and a master key: the data folder's for what is not set.
 
-    A master key is made only for a folder whose database is embedded too: a new one cannot read what an existing
-    database holds.
+    A master key is made for an embedded database, or where `own_key` asks for it: a new one cannot read what an
+    existing database holds.
     """
     database, redis = settings.database, settings.redis
-    with ExitStack() as stack:
-        if not database.url or not redis.url:
-            own = stack.enter_context(embedded(settings.data, postgres=not database.url, valkey=not redis.url))
-            database = database.model_copy(update={"url": database.url or own.database_url})
-            redis = redis.model_copy(update={"url": redis.url or own.redis_url})
-        key = settings.secrets.master_key.get_secret_value() or master_key(
-            settings.data, create=not settings.database.url
-        )
-        secrets = settings.secrets.model_copy(update={"master_key": SecretStr(key)})
-        yield settings.model_copy(update={"database": database, "redis": redis, "secrets": secrets})
+    own_database, own_redis = not database.url, not redis.url
+    if not own_database and not own_redis:
+        yield _with_key(settings, create=own_key)
+        return
+    with embedded(settings.data, postgres=own_database, valkey=own_redis) as own:
+        changes: dict[str, Any] = {}
+        if own_redis:
+            changes["redis"] = redis.model_copy(update={"url": own.redis_url})
+        if own_database:
+            changes["database"] = database.model_copy(update={"url": own.database_url})
+            url = Memory.load(settings.data).public_url  # tenants are where `saas dev` serves them
+            if url and "url" not in settings.public.model_fields_set:
+                changes["public"] = settings.public.model_copy(update={"url": url})
+        yield _with_key(settings.model_copy(update=changes), create=own_key or own_database)
+
+
+def _with_key(settings: Settings, *, create: bool) -> Settings:
+    if settings.secrets.master_key.get_secret_value():
+        return settings
+    key = master_key(settings.data, create=create)
+    if not key:
+        output.fail("SAAS_SECRETS_MASTER_KEY is not set: give it the key that the servers of this database use")
+    return settings.model_copy(update={"secrets": settings.secrets.model_copy(update={"master_key": SecretStr(key)})})
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP unwind the stack like Ctrl-C, so that servers that we started are stopped."""
+    handled = [n for n in STOP_SIGNALS if n != signal.SIGINT and signal.getsignal(n) is signal.SIG_DFL]
+    for number in handled:
+        signal.signal(number, _interrupt)
+    try:
+        yield
+    finally:
+        for number in handled:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 @contextmanager
@@ -79,35 +113,20 @@ def errors_as_lines() -> Iterator[None]:
     """End the command with one line for each error that is not a defect of ours."""
     try:
         yield
-    except TenancyError as error:
-        output.fail(str(error) or error.title)
-    except Problem as error:
-        output.fail(error.detail or error.title)
-    except (DevError, UnsealError) as error:
-        output.fail(str(error))
-    except DBAPIError as error:
-        output.fail(_database_error(error))
-    except PoolTimeout:
-        output.fail("No database connection came free in time: raise SAAS_DATABASE_POOL_SIZE or try again")
-    except RedisError as error:
-        output.fail(f"Valkey does not answer ({error}): check SAAS_REDIS_URL and that the server runs")
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        output.fail(f"The database does not answer ({error}): check SAAS_DATABASE_URL and that the server runs")
     except KeyboardInterrupt:
-        output.fail("Interrupted: run the command again to finish", code=130)
+        output.fail("Interrupted: run the command again", code=_INTERRUPTED)
+    except Exception as error:
+        from saas.cli.errors import explain  # noqa: PLC0415 - it knows every library: slow to import
 
-
-def _database_error(error: DBAPIError) -> str:
-    state = getattr(error.orig, "sqlstate", None) or ""
-    if state in {"3F000", "42P01", "42703"}:  # no such schema, table or column
-        return _MIGRATE
-    cause = error.orig.__cause__ if error.orig is not None and error.orig.__cause__ else error.orig
-    return f"The database refused ({cause}): check SAAS_DATABASE_URL and the database's log"
+        message = explain(error)
+        if message is None:
+            raise
+        output.fail(message)
 
 
 def _wrong_setting(detail: Any) -> str:
     """What pydantic found, in the operator's words. Never the value, which may be secret."""
     variable = "SAAS_" + "_".join(str(part) for part in detail["loc"]).upper()
     if detail["type"] == "extra_forbidden":
-        return f"{variable} is not a setting: see the README's table of settings"
+        return f"{variable} is not a setting: {_TABLE}"
     return f"{variable}: {detail['msg'].removeprefix('Value error, ')}"

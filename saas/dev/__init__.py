@@ -3,6 +3,8 @@
 import hashlib
 import os
 import shutil
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -12,10 +14,10 @@ from saas.dev.account import Account, account_for
 from saas.dev.errors import DevError
 from saas.dev.lease import Lease
 from saas.dev.postgres import SOCKET, Postgres
-from saas.dev.private import master_key, write_private
+from saas.dev.private import master_key
 from saas.dev.valkey import Valkey
 
-__all__ = ["DevError", "Servers", "embedded", "master_key", "write_private"]
+__all__ = ["DevError", "Servers", "alone", "embedded", "master_key"]
 
 #: What the systems that we know leave of a socket's path: Linux 107 bytes, macOS 103.
 _SOCKET_PATH_LIMIT = 103
@@ -65,8 +67,31 @@ def embedded(data: Path, *, postgres: bool = True, valkey: bool = True, fast: bo
         try:
             yield Servers(database.url if postgres else "", cache.url if valkey else "")
         finally:
-            with lease.alone():
+            with _undisturbed(), lease.alone():
                 leave()
+
+
+@contextmanager
+def alone(data: Path) -> Iterator[None]:
+    """For the block, no other process changes the data folder, which is made if need be. Raises DevError."""
+    _, _, lease = _open(data)
+    with closing(lease), lease.alone():
+        yield
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Another Ctrl-C changes nothing: it would leave the servers running."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def _open(data: Path) -> tuple[Path, Account, Lease]:

@@ -1,5 +1,6 @@
 """Valkey from its wheel, on a socket. It holds only limits and passes messages on: nothing is written to disk."""
 
+import socket
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,8 +9,6 @@ from typing import Final
 from urllib.parse import quote
 
 import psutil
-from redis import Redis
-from redis.exceptions import RedisError
 
 from saas.dev.account import Account
 from saas.dev.errors import DevError
@@ -19,6 +18,7 @@ _PROGRAM: Final = "valkey-server"
 _OPTIONS: Final = ("--port", "0", "--unixsocketperm", "700", "--save", "", "--appendonly", "no")
 _START_SECONDS: Final = 20.0
 _STOP_SECONDS: Final = 5.0
+_PING_SECONDS: Final = 5.0
 _POLL: Final = 0.02
 
 
@@ -61,12 +61,13 @@ class Valkey:
         return spawn(command, folder=self._folder, log=self._log, account=self._account)
 
     def _answers(self) -> bool:
-        if not self._socket.exists():
-            return False
         try:
-            with Redis(unix_socket_path=str(self._socket), socket_timeout=5) as client:
-                return bool(client.ping())
-        except RedisError:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(_PING_SECONDS)
+                connection.connect(str(self._socket))
+                connection.sendall(b"PING\r\n")
+                return connection.recv(16).startswith(b"+PONG")
+        except OSError:
             return False
 
 

@@ -1,0 +1,59 @@
+"""The HTTP server of `saas dev` and `saas serve`: its socket, its options, how it stops."""
+
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import uvicorn
+
+from saas.cli import output
+from saas.cli.runtime import STOP_SIGNALS
+
+_BACKLOG: Final = 2048
+#: What both commands want of uvicorn. Addresses behind proxies are ours to find (`saas.web.address`).
+OPTIONS: Final[dict[str, Any]] = {
+    "log_config": None,
+    "access_log": False,
+    "server_header": False,
+    "proxy_headers": False,
+    "lifespan": "on",
+    "http": "httptools",
+    "loop": "uvloop",
+    "ws": "none",
+    "backlog": _BACKLOG,
+}
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the address before any long work; 0 takes a free port. Ends the command where it cannot be had."""
+    try:
+        family, *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        output.fail(f"Cannot listen on {host} port {port} ({error.strerror}): end what uses it, or choose a --port")
+
+
+class Server(uvicorn.Server):
+    """Calls `on_ready` once requests are answered. A signal ends it well: the command's exit code is 0."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn's, but the signals are not raised again at the end."""
+        handled = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self.handle_exit) for number in handled}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

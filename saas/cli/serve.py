@@ -1,0 +1,123 @@
+"""`saas serve`: the server as it runs in production."""
+
+import ipaddress
+import os
+import socket
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Final
+
+import structlog
+import typer
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from saas.cli import output
+from saas.cli.listening import OPTIONS, Server, listen
+from saas.cli.output import JsonOption
+from saas.cli.runtime import load_settings, run, stopped_by_signals
+from saas.kit.log import configure_logging
+from saas.settings import Settings, decode_key
+
+if TYPE_CHECKING:
+    from saas.main import Services
+
+app = typer.Typer()
+log = structlog.get_logger(__name__)
+
+_APPLICATION: Final = "saas.main:create_app_from_env"
+#: Longer than proxies keep an idle connection, so that they never send a request into a closed one.
+_KEEP_ALIVE_SECONDS: Final = 75
+#: A random key has about 30 different bytes of 32; one from a keyboard or an example does not.
+_FEWEST_BYTES: Final = 16
+
+
+@app.command()
+def serve(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on.", show_default="SAAS_SERVER_HOST, else 127.0.0.1")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="Port.", show_default="SAAS_SERVER_PORT, else 8000")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Processes.", show_default="SAAS_SERVER_WORKERS, else 1")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve in production: settings from the environment, logs in JSON on standard error.
+
+    It refuses to start where a server, a secret or the public address is not set, or the database is not migrated.
+    SIGTERM ends it: open requests get SAAS_SERVER_SHUTDOWN_GRACE seconds. With --json, one line is printed once it
+    listens.
+    """
+    settings = load_settings()
+    missing = list(_missing(settings))
+    if missing:
+        output.fail(f"Not ready for production: {'; '.join(missing)}. For development, use `saas dev`")
+    run(_check_migrations)
+    configure_logging(settings.log)
+    count = workers or settings.server.workers
+    with stopped_by_signals(), listen(host or settings.server.host, _port(settings, port)) as listener:
+        _serve(settings, listener, count, as_json=as_json)
+
+
+def _port(settings: Settings, chosen: int | None) -> int:
+    return settings.server.port if chosen is None else chosen
+
+
+def _serve(settings: Settings, listener: socket.socket, workers: int, *, as_json: bool) -> None:
+    config = uvicorn.Config(
+        _APPLICATION,
+        factory=True,
+        workers=workers,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=settings.server.shutdown_grace,
+        **OPTIONS,
+    )
+    address, port = listener.getsockname()[:2]
+
+    def announce() -> None:
+        log.info("Serving", address=address, port=port, workers=workers)
+        if as_json:
+            output.print_json({"address": address, "port": port, "workers": workers, "pid": os.getpid()})
+
+    if workers == 1:
+        Server(config, announce).run(sockets=[listener])
+    else:
+        announce()
+        Multiprocess(config, sockets=[listener]).run()
+
+
+def _missing(settings: Settings) -> Iterator[str]:
+    """What production needs and is not set, or has a value that protects nothing."""
+    if not settings.database.url:
+        yield "set SAAS_DATABASE_URL"
+    if not settings.redis.url:
+        yield "set SAAS_REDIS_URL"
+    key = settings.secrets.master_key
+    if not key.get_secret_value():
+        yield "set SAAS_SECRETS_MASTER_KEY to what `openssl rand -base64 32` prints"
+    elif len(set(decode_key(key))) < _FEWEST_BYTES:
+        yield "SAAS_SECRETS_MASTER_KEY is not random, make one with `openssl rand -base64 32`"
+    origin = settings.public.origin
+    if "url" not in settings.public.model_fields_set:
+        yield "set SAAS_PUBLIC_URL to the address of the platform, like https://example.com"
+    elif origin.scheme != "https" and not _is_local(origin.base_domain):
+        yield f"SAAS_PUBLIC_URL must begin with https://, since tokens travel to {origin.base_domain}"
+
+
+def _is_local(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def _check_migrations(services: "Services") -> None:
+    from tenants.migrate.plan import readiness  # noqa: PLC0415 - slow to import, not for `--help`
+
+    reason = await readiness(services.database)
+    if reason is not None:
+        output.fail(f"Cannot serve: {reason}")
