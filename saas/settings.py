@@ -7,8 +7,9 @@ import base64
 import binascii
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tenants.names import Origin
@@ -113,6 +114,46 @@ class LimitsSettings(_Group):
     )
 
 
+class IdentitySettings(_Group):
+    """People: their browser sessions, the links that they get by mail, and how often they may try to sign in."""
+
+    session_idle: int = Field(28_800, ge=60, description="seconds until a browser session that nobody uses ends")
+    session_lifetime: int = Field(1_209_600, ge=300, description="seconds until a browser session ends in any case")
+    reset_ttl: int = Field(1800, ge=60, le=86_400, description="seconds until a link to reset a password expires")
+    invitation_ttl: int = Field(604_800, ge=3600, le=2_592_000, description="seconds until an invitation expires")
+    attempts_per_account: int = Field(
+        10, ge=1, le=10_000, description="sign-ins of one account in 15 minutes, from wherever"
+    )
+    attempts_per_address: int = Field(
+        100, ge=1, le=1_000_000, description="sign-ins from one address in 15 minutes, to whatever accounts"
+    )
+
+
+class MailSettings(_Group):
+    """Outgoing mail."""
+
+    url: SecretStr = Field(
+        SecretStr(""), description="`smtp://user:password@host:587`, or `smtps://`; empty: no mail is sent"
+    )
+    sender: str = Field("", description="the From address, like `Example <no-reply@example.com>`; needed with a URL")
+    timeout: float = Field(10.0, gt=0, description="seconds until a mail server counts as gone")
+    mailbox: bool = Field(False, description="development: keep mail in Valkey, to be read by anybody at /dev/mailbox")
+
+    @field_validator("url")
+    @classmethod
+    def _is_smtp(cls, value: SecretStr) -> SecretStr:
+        url = urlsplit(value.get_secret_value())
+        if value.get_secret_value() and (url.scheme not in {"smtp", "smtps"} or not url.hostname):
+            raise ValueError("write it like smtp://user:password@mail.example.com:587")
+        return value
+
+    @model_validator(mode="after")
+    def _has_sender(self) -> "MailSettings":
+        if self.url.get_secret_value() and "@" not in self.sender:
+            raise ValueError("SAAS_MAIL_SENDER is needed with SAAS_MAIL_URL: write it like no-reply@example.com")
+        return self
+
+
 class ServerSettings(_Group):
     """The HTTP server."""
 
@@ -148,8 +189,18 @@ class Settings(BaseSettings):
     secrets: SecretsSettings = SecretsSettings()
     tokens: TokensSettings = TokensSettings()
     limits: LimitsSettings = LimitsSettings()
+    identity: IdentitySettings = IdentitySettings()
+    mail: MailSettings = MailSettings()
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()
+
+    @field_validator("mail")
+    @classmethod
+    def _mailbox_is_for_development(cls, value: MailSettings, info: ValidationInfo) -> MailSettings:
+        public: PublicSettings | None = info.data.get("public")
+        if value.mailbox and public is not None and public.origin.scheme == "https":
+            raise ValueError("SAAS_MAIL_MAILBOX shows everybody's mail to everybody: unset it where people use https")
+        return value
 
 
 def decode_key(value: SecretStr) -> bytes:
