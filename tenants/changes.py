@@ -39,7 +39,7 @@ class Change:
     def load(cls, message: bytes) -> "Change":
         raw = json.loads(message)
         ids = raw["tenants"]
-        return cls(int(raw["epoch"]), None if ids is None else frozenset(map(UUID, ids)))
+        return cls(int(raw["epoch"]), None if ids is None else frozenset(UUID(str(value)) for value in ids))
 
 
 def mark_changed(session: AsyncSession, tenant_id: UUID | None) -> None:
