@@ -1,30 +1,26 @@
-"""Two tenants on a real database, and an application of the protocol endpoints alone."""
+"""Two tenants, and an application of the protocol endpoints alone: without limits, and with scopes of its own."""
 
-import os
-import uuid
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-import asyncpg
 import pytest
-from httpx import ASGITransport, AsyncClient
+from httpx import ASGITransport, AsyncClient, Response
+from joserfc import jwt
+from joserfc.jwk import KeySet
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from saas.access.scopes import Scope as AccessScope
 from saas.access.scopes import ScopeCatalogue
-from saas.dev import Servers
 from saas.keys.service import KeyService
-from saas.kit.crypto import Sealer
+from saas.main import Services
 from saas.oauth.clients import ClientService, NewClient
 from saas.oauth.routes import routes
-from saas.settings import Settings
-from tenants import provisioning
 from tenants.changes import Changes
 from tenants.database import Database
-from tenants.migrate.runner import migrate_platform
-from tenants.names import Origin
-from tenants.registry import Registry, Tenant
+from tenants.registry import Tenant
+from tests.conftest import MakeTenant
 
 CATALOGUE = ScopeCatalogue(
     [
@@ -33,6 +29,9 @@ CATALOGUE = ScopeCatalogue(
         AccessScope("billing:read", "See invoices", "Billing", sensitive=True),
     ]
 )
+
+TOKEN = "/oauth2/token"
+GRANT = {"grant_type": "client_credentials"}
 
 
 @dataclass
@@ -64,35 +63,24 @@ class World:
 
 
 @pytest.fixture(scope="package")
-async def world(servers: Servers) -> AsyncIterator[World]:
-    name = f"test_{uuid.uuid4().hex}"
-    admin = await asyncpg.connect(servers.database_url)
-    await admin.execute(f'CREATE DATABASE "{name}"')
-    changes = Changes()
-    url = servers.database_url.replace("/postgres?", f"/{name}?")
-    database = Database(url, pool_size=4, on_commit=changes.committed)
-    await migrate_platform(database)
-    registry = Registry(database, Origin.parse("http://localhost:8000"), changes)
-    keys = KeyService(database, Sealer(os.urandom(32)), changes)
-    clients = ClientService(database, CATALOGUE, changes)
-    acme, globex = [await _tenant(database, registry, keys, slug) for slug in ("acme", "globex")]
+async def world(services: Services, make_tenant: MakeTenant) -> World:
+    clients = ClientService(services.database, CATALOGUE, services.changes)
     app = Starlette(routes=routes)
-    app.state.keys, app.state.clients, app.state.catalogue, app.state.settings = keys, clients, CATALOGUE, Settings()
-    try:
-        yield World(database, changes, keys, clients, acme, globex, app)
-    finally:
-        await database.close()
-        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-        await admin.close()
+    app.state.keys, app.state.clients, app.state.catalogue = services.keys, clients, CATALOGUE
+    app.state.settings = services.settings
+    acme, globex = await make_tenant(), await make_tenant()
+    return World(services.database, services.changes, services.keys, clients, acme, globex, app)
 
 
-async def _tenant(database: Database, registry: Registry, keys: KeyService, slug: str) -> Tenant:
-    tenant = await provisioning.create_row(database, registry, slug=slug, name=slug, plan="free")
-    await provisioning.ensure_schema(database, tenant)
-    async with database.tenant_session(tenant) as session:
-        await keys.create_first(session, tenant.id)
-        await provisioning.activate(session, tenant)
-    return tenant
+@pytest.fixture
+async def client(world: World) -> NewClient:
+    return await world.new_client(world.acme)
+
+
+@pytest.fixture
+async def http(world: World) -> AsyncIterator[AsyncClient]:
+    async with world.http(world.acme) as http:
+        yield http
 
 
 def at(app: ASGIApp, tenant: Tenant) -> ASGIApp:
@@ -100,3 +88,23 @@ def at(app: ASGIApp, tenant: Tenant) -> ASGIApp:
         await app({**scope, "tenant": tenant}, receive, send)
 
     return with_tenant
+
+
+def assert_refused(response: Response, status: int, error: str) -> None:
+    """RFC 6749 section 5.2."""
+    body = response.json()
+    assert (response.status_code, body["error"]) == (status, error)
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["pragma"] == "no-cache"
+    assert set(body) <= {"error", "error_description", "error_uri"}
+    assert all(" " <= char <= "~" and char not in '"\\' for char in body.get("error_description", ""))
+    if status == 401:
+        assert response.headers["www-authenticate"].startswith("Basic ")
+
+
+async def decode(http: AsyncClient, token: str) -> jwt.Token:
+    """Verify with the keys that the metadata leads to."""
+    document = (await http.get("/.well-known/oauth-authorization-server")).json()
+    keys = (await http.get(document["jwks_uri"])).content
+    return jwt.decode(token, KeySet.import_key_set(json.loads(keys)), algorithms=["ES256"])
