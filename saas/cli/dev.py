@@ -66,7 +66,6 @@ def dev(
         host = host or settings.server.host
         with listen(host, settings.server.port if port is None else port) as listener:
             settings = _for_development(settings, data, host, listener.getsockname()[1])
-            output.note(f"Starting in {settings.data} ...")
             with servers(settings, own_key=True) as complete:
                 _serve(complete, listener, _url(host, listener.getsockname()[1]), as_json=as_json)
 

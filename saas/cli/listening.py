@@ -1,5 +1,6 @@
 """The HTTP server of `saas dev` and `saas serve`: its socket, its options, how it stops."""
 
+import errno
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -27,12 +28,17 @@ OPTIONS: Final[dict[str, Any]] = {
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take the address before any long work; 0 takes a free port. Ends the command where it cannot be had."""
+    """Take the address before any long work; port 0 takes a free one. Ends the command where it cannot be had."""
     try:
         family, *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        output.fail(f"Cannot listen on {host} port {port} ({error.strerror}): end what uses it, or choose a --port")
+        step = "end what uses it, or choose another --port" if error.errno == errno.EADDRINUSE else "choose another"
+        output.fail(f"Cannot listen on {host} port {port} ({_reason(error)}): {step}")
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).partition(" (while")[0]
 
 
 class Server(uvicorn.Server):

@@ -55,7 +55,7 @@ def load_settings() -> Settings:
     except ValidationError as error:
         output.fail("; ".join(_wrong_setting(detail) for detail in error.errors(include_url=False)))
     except SettingsError as error:
-        output.fail(f"{error}: {_TABLE}")
+        output.fail(f"A variable holds more than one setting ({error}): {_TABLE}")
 
 
 @contextmanager

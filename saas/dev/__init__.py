@@ -53,6 +53,9 @@ def embedded(data: Path, *, postgres: bool = True, valkey: bool = True, fast: bo
         with lease.alone():
             lease.share()
             try:
+                if postgres:
+                    database.check_version()
+                account.let_pass(data)
                 _make_sockets_folder(sockets, account)
                 if postgres:
                     database.ensure()
@@ -101,9 +104,7 @@ def _open(data: Path) -> tuple[Path, Account, Lease]:
             # The servers' account must pass through a folder that root has made.
             data.mkdir(mode=0o700 if os.geteuid() else 0o711, parents=True)
         folder = data.resolve()
-        account = account_for(folder / "postgres")
-        account.let_pass(folder)
-        return folder, account, Lease(folder)
+        return folder, account_for(folder / "postgres"), Lease(folder)
     except FileExistsError as error:
         raise DevError(f"{data} is a file: choose a folder with --data or SAAS_DATA") from error
     except OSError as error:

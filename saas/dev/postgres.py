@@ -46,12 +46,25 @@ class Postgres:
     def url(self) -> str:
         return f"postgresql://postgres@/postgres?host={quote(str(self._sockets), safe='/')}"
 
+    def check_version(self) -> None:
+        """Raises DevError where the folder holds what this server cannot read."""
+        if not self._folder.exists():
+            return
+        try:
+            made_by = (self._folder / "PG_VERSION").read_text().strip()
+        except OSError as error:
+            raise DevError(f"{self._folder} cannot be used as PostgreSQL's folder: {error.strerror}") from error
+        if made_by != VERSION:
+            raise DevError(
+                f"{self._folder} was made by PostgreSQL {made_by}, this release runs {VERSION}: "
+                "move the data folder away, or choose another with --data or SAAS_DATA"
+            )
+
     def ensure(self) -> None:
         """Start the server unless it runs; return when it answers. Raises DevError."""
         self._let_run()
         if not self._folder.exists():
             self._create()
-        self._check_version()
         if self._answers():
             return
         server = self._postmaster() or self._spawn()
@@ -89,17 +102,6 @@ class Postgres:
             shutil.rmtree(new, ignore_errors=True)
             raise DevError(f"PostgreSQL cannot make its files in {data}: {last_line(output)}")
         new.rename(self._folder)
-
-    def _check_version(self) -> None:
-        try:
-            made_by = (self._folder / "PG_VERSION").read_text().strip()
-        except OSError as error:
-            raise DevError(f"{self._folder} cannot be used as PostgreSQL's folder: {error.strerror}") from error
-        if made_by != VERSION:
-            raise DevError(
-                f"{self._folder} was made by PostgreSQL {made_by}, this release runs {VERSION}: "
-                "move the data folder away, or choose another with --data or SAAS_DATA"
-            )
 
     def _spawn(self) -> psutil.Process:
         end(running_in(self._folder, "postgres"), SIGQUIT, _STOP_SECONDS)

@@ -1,0 +1,165 @@
+"""`saas dev` as somebody meets it: start, paste the session, stop, start again, kill, start again."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tenants.database import Database
+from tests.e2e import dev
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for this file: the first start in it migrates and provisions, the others are quick."""
+    folder: Path = tmp_path_factory.mktemp("dev") / "data"
+    return folder
+
+
+def _assert_one_line(done: "subprocess.CompletedProcess[str]", *words: str) -> None:
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("Error: ")
+    assert done.stderr.count("\n") == 1
+    for word in words:
+        assert word in done.stderr
+
+
+def test_the_printed_session_works_as_it_is(data: Path) -> None:
+    with dev.start(data) as process:
+        try:
+            printed = "".join(_lines_up_to(process, "Ctrl-C stops it"))
+            session = printed[printed.index("echo '==") : printed.index("Ctrl-C stops it")]
+            done = subprocess.run(
+                ["bash"], input=session, env=dev.environment(), capture_output=True, text=True, timeout=60, check=True
+            )
+        finally:
+            process.terminate()
+            assert process.wait(60) == 0
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    metadata, created, listed, refused = (json.loads(line) for line in lines if line.startswith("{"))
+    assert f"acme     address     {metadata['issuer']} " in printed
+    assert created["name"] == "Apollo"
+    assert listed["items"] == [created]
+    assert refused["status"] == 401
+    assert lines[-1] == "HTTP 401"
+
+
+def _lines_up_to(process: "subprocess.Popen[str]", last: str) -> Iterator[str]:
+    assert process.stdout is not None
+    for line in process.stdout:
+        yield line
+        if last in line:
+            return
+
+
+def test_prints_one_json_line_and_the_same_credentials_at_every_start(data: Path) -> None:
+    with dev.running(data) as first:
+        base_url = httpx.URL(first.document["base_url"])
+        assert (base_url.scheme, base_url.host) == ("http", "127.0.0.1")
+        assert httpx.get(f"{base_url}/readyz").status_code == 200
+        tenants = first.document["tenants"]
+        assert [(tenant["slug"], tenant["plan"]) for tenant in tenants] == [("acme", "pro"), ("globex", "free")]
+        for tenant in tenants:
+            assert tenant["host"] == f"{tenant['slug']}.localhost"
+            assert tenant["issuer"] == f"http://{tenant['host']}:{base_url.port}"
+            assert tenant["owner_email"] == f"owner@{tenant['slug']}.example"
+            assert tenant["owner_password"]
+            assert first.token(tenant["slug"]).json()["scope"] == "projects:read projects:write"
+        assert first.stop() == 0
+        assert first.process.stdout is not None
+        assert first.process.stdout.read() == ""
+    assert not dev.servers_in(data)
+    with dev.running(data) as second:
+        assert second.credentials() == first.credentials()
+        assert second.token("acme").status_code == 200
+
+
+def test_ctrl_c_stops_everything(data: Path) -> None:
+    with dev.running(data) as server:
+        os.killpg(server.process.pid, signal.SIGINT)
+        assert server.process.wait(60) == 0
+    assert not dev.servers_in(data)
+
+
+def test_recovers_after_kill_9(data: Path) -> None:
+    with dev.running(data) as killed:
+        assert killed.stop(signal.SIGKILL) == -signal.SIGKILL
+    assert dev.servers_in(data)
+    with dev.running(data) as again:  # and now its servers with it
+        assert again.token("globex").status_code == 200
+        for process in dev.servers_in(data):
+            process.kill()
+        again.stop(signal.SIGKILL)
+    with dev.running(data) as server:
+        assert server.credentials() == killed.credentials()
+        assert server.token("globex").status_code == 200
+    assert not dev.servers_in(data)
+
+
+def test_makes_anew_what_a_killed_start_did_not_save(data: Path) -> None:
+    path = data / "demo.json"
+    assert path.stat().st_mode & 0o777 == 0o600
+    memory = json.loads(path.read_text())
+    acme, globex = memory["tenants"]["acme"], memory["tenants"]["globex"]
+    acme["client_secret"] = globex["client_id"] = globex["client_secret"] = globex["owner_password"] = ""
+    path.write_text(json.dumps(memory))
+    with dev.running(data) as server:
+        made, other = server.document["tenants"]
+        assert all(other.values())
+        assert made["owner_password"] == acme["owner_password"]
+        assert server.token("acme").status_code == server.token("globex").status_code == 200
+
+
+def test_commands_use_the_servers_that_it_runs(data: Path) -> None:
+    here = {"SAAS_DATA": str(data)}
+    with dev.running(data) as server:
+        listed = json.loads(dev.saas("tenants", "list", "--json", extra=here).stdout)
+        assert {tenant["issuer"] for tenant in listed} >= {tenant["issuer"] for tenant in server.document["tenants"]}
+        assert server.token("acme").status_code == 200
+    alone = json.loads(dev.saas("tenants", "list", "--json", extra=here).stdout)
+    assert alone == listed
+    assert not dev.servers_in(data)
+
+
+async def test_uses_the_servers_that_are_named(
+    tmp_path: Path, empty_database: Database, environment: dict[str, str]
+) -> None:
+    url = empty_database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    named = {"SAAS_DATABASE_URL": url, "SAAS_REDIS_URL": environment["SAAS_REDIS_URL"]}
+    with dev.running(tmp_path, extra=named) as server:
+        assert server.token("acme").status_code == 200
+    assert set(os.listdir(tmp_path)) == {"demo.json", "master.key", "start.lock", "users.lock"}
+
+
+def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = dev.saas("dev", "--data", str(tmp_path / "data"), "--port", str(port))
+    _assert_one_line(done, f"port {port}", "in use", "--port")
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_folder_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    _assert_one_line(dev.saas("dev", "--data", str(tmp_path / "file"), "--port", "0"), "is a file", "--data")
+    _assert_one_line(dev.saas("dev", "--data", str(tmp_path / "file" / "x"), "--port", "0"), "Cannot write", "--data")
+
+
+def test_data_of_another_postgresql_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "postgres").mkdir()
+    (tmp_path / "postgres" / "PG_VERSION").write_text("16\n")
+    done = dev.saas("dev", "--data", str(tmp_path), "--port", "0")
+    _assert_one_line(done, "made by PostgreSQL 16", "runs 18", "--data")
+
+
+def test_a_wrong_setting_is_one_line(tmp_path: Path) -> None:
+    done = dev.saas("dev", "--data", str(tmp_path), extra={"SAAS_SERVER_WORKERS": "many"})
+    _assert_one_line(done, "SAAS_SERVER_WORKERS", "integer")
