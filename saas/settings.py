@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from tenants.errors import InvalidName
 from tenants.names import Origin
 
 _KEY_BYTES = 32
@@ -59,7 +60,10 @@ class PublicSettings(_Group):
     @field_validator("url")
     @classmethod
     def _is_origin(cls, value: str) -> str:
-        Origin.parse(value)
+        try:
+            Origin.parse(value)
+        except InvalidName as error:
+            raise ValueError(str(error)) from error  # pydantic knows the variable's name
         return value
 
     @property
@@ -95,9 +99,17 @@ class SecretsSettings(_Group):
 
 
 class TokensSettings(_Group):
-    """Access tokens."""
+    """Access tokens, authorization codes and refresh tokens."""
 
     access_ttl: int = Field(600, ge=60, le=86_400, description="seconds until an access token expires")
+    code_ttl: int = Field(60, ge=1, le=600, description="seconds until an authorization code expires")
+    refresh_idle: int = Field(1_209_600, ge=60, description="seconds until a refresh token that nobody uses expires")
+    refresh_absolute: int = Field(
+        7_776_000, ge=60, description="seconds until a person must authorize a client anew, however it is used"
+    )
+    refresh_grace: int = Field(
+        30, ge=0, le=300, description="seconds in which a repeated refresh gets the same answer again"
+    )
 
 
 class LimitsSettings(_Group):
