@@ -1,0 +1,161 @@
+"""`saas clients`: the OAuth clients of a tenant."""
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from saas.cli import output
+from saas.cli.output import JsonOption
+from saas.cli.runtime import run
+from tenants.errors import TenantNotReady
+
+if TYPE_CHECKING:
+    from saas.main import Services
+    from saas.oauth.clients import ClientInfo, NewClient
+    from tenants.registry import Tenant
+
+app = typer.Typer(
+    name="clients", help="Create, list, rotate and revoke a tenant's OAuth clients.", no_args_is_help=True
+)
+
+_UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+_ONCE = "The secret is shown this once: what is stored is its hash."
+
+
+def parse_duration(text: str) -> timedelta:
+    """`24h`, `1d12h`, `90m`, `0`. Raises typer.BadParameter."""
+    if text == "0":
+        return timedelta(0)
+    parts = re.fullmatch(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", text)
+    if not text or parts is None:
+        raise typer.BadParameter(f"{text!r} is not a duration: write it like 24h, 1d12h, 90m or 0")
+    amounts = zip(_UNITS.values(), parts.groups(default="0"), strict=True)
+    return timedelta(**{unit: int(amount) for unit, amount in amounts})
+
+
+_Tenant = Annotated[str, typer.Option("--tenant", help="The tenant's slug.", show_default=False)]
+_ClientId = Annotated[str, typer.Argument(help="As `saas clients list` shows it.", show_default=False)]
+
+
+@app.command()
+def create(
+    *,
+    slug: _Tenant,
+    name: Annotated[str, typer.Option(help="What people call it.", show_default=False)],
+    scope: Annotated[
+        list[str], typer.Option(help="Scopes that it may ask for, in quotes or repeated.", show_default=False)
+    ],
+    grant: Annotated[list[str], typer.Option(help="What it may use; can be repeated.")] = ["client_credentials"],  # noqa: B006 - Typer copies it
+    default_scope: Annotated[
+        list[str] | None, typer.Option(help="Scopes that it gets when it names none.", show_default="all of --scope")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Create a client, and print its id and its secret."""
+    scopes = " ".join(scope).split()
+    defaults = None if default_scope is None else " ".join(default_scope).split()
+
+    async def work(services: "Services") -> "tuple[Tenant, NewClient]":
+        tenant = await _tenant(services, slug)
+        async with services.database.tenant_session(tenant) as session:
+            return tenant, await services.clients.create(
+                session, tenant, name=name, grant_types=grant, scopes=scopes, default_scopes=defaults
+            )
+
+    tenant, made = run(work)
+    document = {
+        "tenant": tenant.slug,
+        "issuer": tenant.issuer,
+        "client_id": made.client_id,
+        "client_secret": made.secret,
+    }
+    _print_secret(document, _ONCE, as_json)
+
+
+@app.command("list")
+def list_clients(slug: _Tenant, as_json: JsonOption = False) -> None:
+    """List a tenant's clients, the oldest first, revoked ones included."""
+
+    async def work(services: "Services") -> "list[ClientInfo]":
+        tenant = await _tenant(services, slug)
+        async with services.database.tenant_session(tenant) as session:
+            return await services.clients.list(session)
+
+    found = [_document(client) for client in run(work)]
+    if as_json:
+        output.print_json(found)
+        return
+    columns = ("client_id", "name", "grant_types", "scopes", "secrets", "created_at", "revoked_at")
+    output.print_table(
+        columns,
+        [[client[column] for column in columns] for client in found],
+        empty="No clients. Create one with `saas clients create`.",
+    )
+
+
+@app.command()
+def rotate_secret(
+    client_id: _ClientId,
+    slug: _Tenant,
+    overlap: Annotated[str, typer.Option(help="How long the old secret still works: 24h, 1d12h, 90m, 0.")] = "24h",
+    as_json: JsonOption = False,
+) -> None:
+    """Give a client a new secret, and print it. The old one lives on for the overlap."""
+    lives_on = parse_duration(overlap)
+
+    async def work(services: "Services") -> str:
+        tenant = await _tenant(services, slug)
+        async with services.database.tenant_session(tenant) as session:
+            return await services.clients.rotate_secret(session, tenant, client_id, lives_on)
+
+    document = {"tenant": slug, "client_id": client_id, "client_secret": run(work)}
+    old = f"The old secret works for {overlap} more." if lives_on else "The old secret works no more."
+    _print_secret(document, f"{_ONCE} {old}", as_json)
+
+
+@app.command()
+def revoke(client_id: _ClientId, slug: _Tenant, as_json: JsonOption = False) -> None:
+    """Refuse a client and its tokens, within a second and for good."""
+
+    async def work(services: "Services") -> bool:
+        tenant = await _tenant(services, slug)
+        async with services.database.tenant_session(tenant) as session:
+            return await services.clients.revoke(session, tenant, client_id)
+
+    changed = run(work)
+    if as_json:
+        output.print_json({"tenant": slug, "client_id": client_id, "changed": changed})
+    else:
+        output.note(f"{client_id} is revoked." if changed else f"{client_id} was revoked before; nothing was changed.")
+
+
+async def _tenant(services: "Services", slug: str) -> "Tenant":
+    async with services.database.platform_session() as session:
+        tenant = await services.registry.get(session, slug)
+    if tenant.status not in {"active", "suspended"}:
+        raise TenantNotReady(f"{slug} is {tenant.status}: finish with `saas tenants create {slug}` or `delete` it")
+    return tenant
+
+
+def _print_secret(document: dict[str, str], message: str, as_json: bool) -> None:
+    if as_json:
+        output.print_json(document)
+        return
+    output.print_fields(document)
+    output.note(message)
+
+
+def _document(client: "ClientInfo") -> dict[str, Any]:
+    return {
+        "client_id": client.client_id,
+        "name": client.name,
+        "grant_types": client.grant_types,
+        "scopes": client.scopes,
+        "default_scopes": client.default_scopes,
+        "auth_method": client.auth_method,
+        "secrets": client.secrets,
+        "created_at": client.created_at,
+        "revoked_at": client.revoked_at,
+    }
