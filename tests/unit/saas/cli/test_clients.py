@@ -1,0 +1,102 @@
+"""`saas clients` on the test session's servers."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from saas.cli import app
+from saas.cli.clients import parse_duration
+from tenants.registry import Tenant
+
+Saas = Callable[..., Result]
+SCOPES = "projects:read projects:write"
+
+
+@pytest.fixture
+def saas(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Saas:
+    """`saas("create", ...)`: run `saas clients create ...`."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["clients", *arguments])
+
+    return run
+
+
+def document(result: Result) -> Any:
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def create(saas: Saas, tenant: Tenant, *options: str) -> Any:
+    return document(saas("create", "--tenant", tenant.slug, "--name", "Robot", "--json", "--scope", SCOPES, *options))
+
+
+def listed(saas: Saas, tenant: Tenant, client_id: str) -> Any:
+    clients = document(saas("list", "--tenant", tenant.slug, "--json"))
+    return next(client for client in clients if client["client_id"] == client_id)
+
+
+def test_a_client_from_beginning_to_end(saas: Saas, tenant: Tenant) -> None:
+    made = create(saas, tenant, "--grant", "client_credentials", "--default-scope", "projects:read")
+    assert set(made) == {"tenant", "issuer", "client_id", "client_secret"}
+    client_id = made["client_id"]
+    client = listed(saas, tenant, client_id)
+    assert client["scopes"] == SCOPES.split()
+    assert client["default_scopes"] == ["projects:read"]
+    rotated = document(saas("rotate-secret", client_id, "--tenant", tenant.slug, "--overlap", "1h", "--json"))
+    assert rotated["client_secret"] != made["client_secret"]
+    assert listed(saas, tenant, client_id)["secrets"] == 2
+    for changed in (True, False):
+        assert document(saas("revoke", client_id, "--tenant", tenant.slug, "--json"))["changed"] is changed
+    assert listed(saas, tenant, client_id)["revoked_at"]
+
+
+def test_a_secret_is_printed_with_a_note_that_it_is_for_once(saas: Saas, tenant: Tenant) -> None:
+    result = saas("create", "--tenant", tenant.slug, "--name", "Robot", "--scope", "projects:read")
+    assert "client_secret" in result.stdout
+    assert "shown this once" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["create", "--name", "R", "--scope", "nope"], 1, "Unknown scope: nope. Known: projects:read"),
+        (["create", "--name", "R", "--scope", "projects:read", "--grant", "nope"], 1, "Unknown grant: nope"),
+        (["rotate-secret", "app_0"], 1, "saas clients list"),
+        (["rotate-secret", "app_0", "--overlap", "soon"], 2, "is not a duration"),
+        (["rotate-secret", "app_0", "--overlap", "91d"], 1, "between 0 and 90 days"),
+        (["revoke", "app_0"], 1, "saas clients list"),
+    ],
+)
+def test_errors_say_what_to_do(saas: Saas, tenant: Tenant, arguments: list[str], code: int, says: str) -> None:
+    result = saas(*arguments, "--tenant", tenant.slug)
+    assert result.exit_code == code
+    assert says in " ".join(result.stderr.replace("│", "").split())
+    assert not result.stdout
+
+
+def test_an_unknown_tenant(saas: Saas, tenant: Tenant) -> None:
+    result = saas("list", "--tenant", "nobody")
+    assert result.exit_code == 1
+    assert "saas tenants list" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "hours"),
+    [("0", 0), ("24h", 24), ("1d12h", 36), ("90m", 1.5), ("3600s", 1), ("2d1h30m", 49.5)],
+)
+def test_durations(text: str, hours: float) -> None:
+    assert parse_duration(text) == timedelta(hours=hours)
+
+
+@pytest.mark.parametrize("text", ["", "24", "h", "1x", "-1h", "1h1d", "1 h", "9999999d"])
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(typer.BadParameter):
+        parse_duration(text)
