@@ -65,5 +65,5 @@ class EpochRow(PlatformBase):
     __tablename__ = "epoch"
     __table_args__ = (CheckConstraint("id = 1", name="epoch_single"),)
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     value: Mapped[int]

@@ -83,6 +83,7 @@ def _render(script: Script) -> Step:
     statements = _Statements()
     context = MigrationContext.configure(
         dialect_name="postgresql",
+        dialect_opts={"paramstyle": "named"},  # others would double each percent sign
         opts={"as_sql": True, "literal_binds": True, "output_buffer": statements},
     )
     try:
