@@ -22,6 +22,14 @@ _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 State = tuple[int, ...] | None
 
 
+class Share(NamedTuple):
+    """A part of a rate that one process counts by itself; Python's integers have no bound."""
+
+    amount: int
+    burst: int
+    period: int
+
+
 @dataclass(frozen=True, slots=True)
 class Rate:
     """`amount` requests in each `period` of seconds, spread evenly, up to `burst` of them at once (GCRA).
@@ -47,9 +55,9 @@ class Rate:
         """Seconds."""
         return self.period
 
-    def share(self, processes: int) -> "Rate":
+    def share(self, processes: int) -> Share:
         """What one of several processes may admit when they cannot count together."""
-        return Rate(self.name, self.amount, max(1, self.burst // processes), self.period * processes)
+        return Share(self.amount, max(1, self.burst // processes), self.period * processes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +85,7 @@ class Quota:
 
 
 Limit = Rate | Quota
+_Counted = Limit | Share
 
 
 class Standing(NamedTuple):
@@ -97,7 +106,7 @@ class Decision(NamedTuple):
     states: list[State]
 
 
-def decide(limits: Sequence[Limit], states: Sequence[State], now: int, cost: int = 1) -> Decision:
+def decide(limits: Sequence[_Counted], states: Sequence[State], now: int, cost: int = 1) -> Decision:
     """Charge a request of weight `cost` to all limits, or, if one of them refuses it, to none."""
     used = [_used(limit, state, now) for limit, state in zip(limits, states, strict=True)]
     waits = [_wait(limit, level, now, cost) for limit, level in zip(limits, used, strict=True)]
@@ -109,7 +118,7 @@ def decide(limits: Sequence[Limit], states: Sequence[State], now: int, cost: int
     return Decision(allowed, standings, changed)
 
 
-def _used(limit: Limit, state: State, now: int) -> int:
+def _used(limit: _Counted, state: State, now: int) -> int:
     """A rate's level: request-microseconds not yet drained. A quota's count of this window."""
     if state is None:
         return 0
@@ -124,7 +133,7 @@ def _used(limit: Limit, state: State, now: int) -> int:
     return max(0, level - (now - at) * limit.amount)
 
 
-def _wait(limit: Limit, used: int, now: int, cost: int) -> int:
+def _wait(limit: _Counted, used: int, now: int, cost: int) -> int:
     if isinstance(limit, Quota):
         return _window(limit, now)[1] - now if used + cost > limit.amount else 0
     # What weighs more than the burst passes when nothing is used, and is paid off in full.
@@ -132,11 +141,11 @@ def _wait(limit: Limit, used: int, now: int, cost: int) -> int:
     return max(0, -(-excess // limit.amount))
 
 
-def _charge(limit: Limit, used: int, cost: int) -> int:
+def _charge(limit: _Counted, used: int, cost: int) -> int:
     return used + (cost if isinstance(limit, Quota) else cost * limit.period * SECOND)
 
 
-def _standing(limit: Limit, used: int, now: int, wait: int) -> Standing:
+def _standing(limit: _Counted, used: int, now: int, wait: int) -> Standing:
     if isinstance(limit, Quota):
         return Standing(max(0, limit.amount - used), _window(limit, now)[1] - now if used else 0, wait)
     request = limit.period * SECOND
@@ -145,7 +154,7 @@ def _standing(limit: Limit, used: int, now: int, wait: int) -> Standing:
     return Standing(remaining, -(-excess // limit.amount) if used else 0, wait)
 
 
-def _state(limit: Limit, used: int, now: int) -> State:
+def _state(limit: _Counted, used: int, now: int) -> State:
     return (_window(limit, now)[0], used) if isinstance(limit, Quota) else (now, used, limit.burst)
 
 

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from functools import lru_cache
 
-from saas.ratelimit.decision import Decision, Limit, State, decide
+from saas.ratelimit.decision import Decision, Limit, Quota, Share, State, decide
 
 
 class LocalStates:
@@ -33,5 +33,5 @@ class LocalStates:
 
 
 @lru_cache(maxsize=256)
-def _shares(limits: tuple[Limit, ...], processes: int) -> tuple[Limit, ...]:
+def _shares(limits: tuple[Limit, ...], processes: int) -> tuple[Share | Quota, ...]:
     return tuple(limit.share(processes) for limit in limits)

@@ -1,0 +1,142 @@
+"""The script against the pure decision: the same verdicts, remaining, resets and waits, whatever the time."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from uuid import uuid4
+
+import pytest
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from saas.ratelimit.decision import MAX_COST, SECOND, Limit, Quota, Rate, State, decide
+from saas.ratelimit.limiter import _SCRIPT
+
+EARLIEST = int(datetime(1971, 1, 1, tzinfo=UTC).timestamp()) * SECOND
+LATEST = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp()) * SECOND
+
+rates = st.builds(
+    Rate,
+    st.just("rate"),
+    st.integers(1, 1000) | st.integers(1, 10**9),
+    st.integers(1, 100) | st.integers(1, 40_000_000),
+    st.sampled_from([1, 60]),
+)
+quotas = st.builds(
+    Quota, st.just("quota"), st.integers(1, 20) | st.integers(1, 10**9), st.sampled_from(["day", "month"])
+)
+plans = st.tuples(rates, quotas, rates)
+gaps = st.integers(0, 5 * SECOND) | st.integers(-SECOND, 40 * 86_400 * SECOND) | st.just(0)
+costs = st.just(1) | st.integers(1, MAX_COST)
+
+
+class Script:
+    """The script on a clock that the test sets: its one TIME call reads a key instead."""
+
+    def __init__(self, url: str) -> None:
+        self.client: redis.Redis = redis.Redis.from_url(url, protocol=2)
+        assert _SCRIPT.count('call("TIME")') == 1
+        self._digest = self.client.script_load(_SCRIPT.replace('call("TIME")', 'call("LRANGE", "clock", 0, 1)'))
+
+    def check(self, keys: list[str], limits: tuple[Limit, ...], now: int, cost: int) -> list[int]:
+        arguments = [argument for limit in limits for argument in limit.arguments]
+        with self.client.pipeline() as pipeline:
+            pipeline.delete("clock")
+            pipeline.rpush("clock", now // SECOND, now % SECOND)
+            pipeline.evalsha(self._digest, len(keys), *keys, cost, *arguments)
+            answer: list[int] = pipeline.execute()[-1]
+        return answer
+
+
+@pytest.fixture(scope="module")
+def script(valkey_url: str) -> Iterator[Script]:
+    opened = Script(valkey_url)
+    yield opened
+    opened.client.close()
+
+
+def names(limits: tuple[Limit, ...]) -> list[str]:
+    tag = uuid4().hex
+    return [f"{{{tag}}}:{position}" for position in range(len(limits))]
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(plans, min_size=1, max_size=2),
+    st.integers(EARLIEST, LATEST),
+    st.lists(st.tuples(gaps, st.integers(0, 1), costs), min_size=1, max_size=25),
+)
+def test_the_script_decides_like_the_pure_decision(
+    script: Script,
+    versions: list[tuple[Rate, Quota, Rate]],
+    now: int,
+    steps: list[tuple[int, int, int]],
+) -> None:
+    keys = names(versions[0])
+    states: list[State] = [None, None, None]
+    # A quota keeps its calendar when the plan changes: a day's and a month's have different names.
+    versions = [(first, Quota("q", quota.amount, versions[0][1].calendar), last) for first, quota, last in versions]
+    for gap, version, cost in steps:
+        now = min(max(EARLIEST, now + gap), LATEST)
+        limits = versions[version % len(versions)]
+        expected = decide(limits, states, now, cost)
+        answer = script.check(keys, limits, now, cost)
+        assert answer[:2] == [now, int(expected.allowed)]
+        assert answer[2:] == [number for standing in expected.standings for number in standing]
+        states = expected.states or states
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dates(date(1970, 1, 1), date(2200, 1, 1)))
+def test_the_scripts_months_are_the_calendars(script: Script, day: date) -> None:
+    now = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * SECOND
+    limits = (Quota("month", 1, "month"),)
+    answer = script.check(names(limits), limits, now, 1)
+    assert answer[2:] == list(decide(limits, [None], now).standings[0])
+
+
+@pytest.mark.parametrize("day", [(2000, 2, 28), (2000, 2, 29), (2024, 2, 29), (2026, 12, 31), (2100, 2, 28)])
+def test_the_scripts_months_end_on_odd_days(script: Script, day: tuple[int, int, int]) -> None:
+    now = int(datetime(*day, 23, 59, 59, tzinfo=UTC).timestamp()) * SECOND
+    limits = (Quota("month", 1, "month"),)
+    answer = script.check(names(limits), limits, now, 1)
+    assert answer[2:] == list(decide(limits, [None], now).standings[0])
+
+
+def test_every_key_expires_when_it_no_longer_matters(script: Script) -> None:
+    now = int(datetime(2026, 2, 3, 23, 59, 50, tzinfo=UTC).timestamp()) * SECOND
+    limits = (Rate("minute", 60, 10), Quota("day", 100, "day"), Quota("month", 100, "month"))
+    keys = names(limits)
+    script.check(keys, limits, now, 5)
+    lives = [int(script.client.pttl(key)) for key in keys]
+    assert 5_000 <= lives[0] <= 6_000
+    assert 10_000 <= lives[1] <= 11_000
+    assert 25 * 86_400_000 <= lives[2] <= 26 * 86_400_000
+
+
+def test_a_refused_request_writes_nothing(script: Script) -> None:
+    limits = (Rate("minute", 60, 10), Quota("day", 1, "day"))
+    keys = names(limits)
+    script.check(keys, limits, LATEST - SECOND, 1)
+    before = script.client.mget(keys)
+    assert script.check(keys, limits, LATEST - SECOND, 1)[1] == 0
+    assert script.client.mget(keys) == before
+
+
+def test_a_revoked_token_is_refused_before_anything_is_charged(script: Script) -> None:
+    limits = (Rate("minute", 60, 10),)
+    keys = [*names(limits), f"revoked:{uuid4().hex}"]
+    assert script.check(keys, limits, EARLIEST, 1)[1] == 1
+    script.client.set(keys[1], "1", ex=60)
+    before = script.client.get(keys[0])
+    assert script.check(keys, limits, EARLIEST, 1) == [EARLIEST, -1]
+    assert script.client.get(keys[0]) == before
+
+
+@pytest.mark.parametrize("value", ["", "x", "1:2", "1:2:3:4", "-1:2:3", "1.5:2:3"])
+def test_a_value_that_is_no_state_counts_as_none(script: Script, value: str) -> None:
+    limits: tuple[Limit, ...] = (Rate("minute", 60, 10), Quota("day", 10, "day"))
+    keys = names(limits)
+    script.client.mset(dict.fromkeys(keys, value))
+    answer = script.check(keys, limits, EARLIEST, 1)
+    assert (answer[1], answer[2], answer[5]) == (1, 9, 9)
