@@ -1,6 +1,6 @@
 """What can go wrong with people and their passwords."""
 
-from saas.web.problems import Conflict, InvalidRequest, NotFound
+from saas.web.problems import Conflict, InvalidRequest, NotFound, Problem
 
 
 class InvalidEmail(InvalidRequest):
@@ -16,3 +16,56 @@ class EmailTaken(Conflict):
 class UserNotFound(NotFound):
     code = "unknown-user"
     title = "Unknown user"
+
+
+class InvalidPersonName(InvalidRequest):
+    code = "invalid-name"
+    title = "Invalid name"
+
+
+class WeakPassword(InvalidRequest):
+    """`detail` says in words for the person who chose it what is wrong."""
+
+    code = "weak-password"
+    title = "Password not accepted"
+
+
+class LastOwner(Conflict):
+    code = "last-owner"
+    title = "Last owner"
+
+
+class UnknownRole(InvalidRequest):
+    code = "unknown-role"
+    title = "Unknown role"
+
+
+class InvalidRole(InvalidRequest):
+    code = "invalid-role"
+    title = "Invalid role"
+
+
+class RoleTaken(Conflict):
+    code = "role-taken"
+    title = "Role taken"
+
+
+class RoleInUse(Conflict):
+    code = "role-in-use"
+    title = "Role in use"
+
+
+class TooManyAttempts(Problem):
+    """Also where nobody can tell how many there were. `retry_after` in seconds."""
+
+    status = 429
+    code = "too-many-attempts"
+    title = "Too many attempts"
+
+    def __init__(self, retry_after: int) -> None:
+        minutes = -(-retry_after // 60)
+        wait = f"{minutes} minutes" if minutes > 1 else "a minute"
+        super().__init__(
+            f"There were too many attempts. Try again in {wait}.", headers={"Retry-After": str(retry_after)}
+        )
+        self.retry_after = retry_after

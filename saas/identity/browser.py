@@ -1,0 +1,81 @@
+"""What the pages of a person have in common: who is behind the request, from where, and where it leads next."""
+
+import re
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from saas.identity.cookies import read_cookie
+from saas.identity.sessions import SessionService, SignedIn
+from saas.web.address import client_address
+from saas.web.pages import error_page
+from tenants.names import normalize_host
+from tenants.registry import Tenant
+
+HOME: Final = "/account"
+_MAX_TARGET: Final = 8000
+_SEGMENT: Final = r"[A-Za-z0-9._~!$&'()*+,;=:@%-]"
+# No backslash, which browsers take for a slash; no control character, which they drop; no second slash at the
+# beginning, which makes a host of what follows; no dot segment, for nobody needs one.
+_TARGET: Final = re.compile(rf"/(?!/)(?:{_SEGMENT}|/(?!/))*(?:\?(?:{_SEGMENT}|[/?])*)?")
+_DOTS: Final = re.compile(r"/(?:\.|%2e){1,2}(?:/|\?|$)", re.IGNORECASE)
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def page(path: str, endpoint: Endpoint, *methods: str) -> Route:
+    """A route for people, on the tenant's own hosts only: `X-Tenant` never picks a tenant for a browser."""
+
+    @wraps(endpoint)
+    async def on_own_host(request: Request) -> Response:
+        tenant: Tenant = request.scope["tenant"]
+        host = normalize_host(request.headers.get("host", ""))
+        if host != tenant.host and host not in tenant.domains:
+            return error_page(request, 404, "Nothing is here", f"Open this page at {tenant.issuer}.")
+        return await endpoint(request)
+
+    return Route(path, on_own_host, methods=list(methods))
+
+
+def safe_target(value: str | None) -> str | None:
+    """`value` if it is a path of this host, perhaps with a query; None for anything that could lead elsewhere."""
+    if value is None or len(value) > _MAX_TARGET or not _TARGET.fullmatch(value) or _DOTS.search(value.split("?")[0]):
+        return None
+    return value
+
+
+async def find_person(request: Request, session: AsyncSession) -> SignedIn | None:
+    """Who is signed in. Forms of the answer, and the form that was sent, belong to this session (see `web.csrf`)."""
+    sessions: SessionService = request.app.state.sessions
+    person = await sessions.find(session, read_cookie(request))
+    request.scope["session_id"] = None if person is None else str(person.session_id)
+    return person
+
+
+async def start_session(request: Request, session: AsyncSession, user_id: UUID) -> str:
+    """The cookie of this browser's session, of a person who has given or chosen their password; see `start`."""
+    sessions: SessionService = request.app.state.sessions
+    return await sessions.start(
+        session,
+        request.scope["tenant"],
+        user_id,
+        amr=["pwd"],
+        address=address_of(request),
+        user_agent=request.headers.get("user-agent", ""),
+        replaces=read_cookie(request),
+    )
+
+
+def address_of(request: Request) -> str:
+    return client_address(request.scope, request.app.state.settings.public.trusted_proxies)
+
+
+def see_other(path: str) -> Response:
+    """After a form: the browser fetches `path`, so that a reload sends nothing again (RFC 9110 section 15.4.4)."""
+    return RedirectResponse(path, 303, {"Cache-Control": "no-store"})

@@ -1,0 +1,112 @@
+"""Roles of a tenant's people, and the scopes that each gives. Transactions are the tenant's."""
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from sqlalchemy import Table, any_, delete, exists, literal, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from saas.identity.errors import InvalidRole, RoleInUse, RoleTaken, UnknownRole
+from saas.identity.models import RoleRow, UserRow
+from tenants.base import utc_now
+
+OWNER: Final = "owner"
+ADMIN: Final = "admin"
+MEMBER: Final = "member"
+#: What they may do, in words.
+BUILTIN: Final = {
+    OWNER: "Everything, and to make others owners",
+    ADMIN: "Everything that the product offers",
+    MEMBER: "Everything that is not sensitive",
+}
+#: They tell who somebody is and open nothing: no role limits them (OpenID Connect Core, section 5.4).
+IDENTITY_SCOPES: Final = frozenset({"openid", "profile", "email", "offline_access"})
+
+_NAME: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
+_MAX_DESCRIPTION: Final = 200
+_MOST_ROLES: Final = 100
+_roles: Final[Table] = RoleRow.metadata.tables[RoleRow.__tablename__]
+
+
+class CatalogueScope(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def sensitive(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """One of the tenant's own."""
+
+    name: str
+    description: str
+    scopes: tuple[str, ...]
+
+
+async def scopes_of(
+    session: AsyncSession, roles: Collection[str], catalogue: Iterable[CatalogueScope]
+) -> frozenset[str]:
+    """The scopes that these roles give together. A SELECT only where there is one of the tenant's own among them."""
+    if OWNER in roles or ADMIN in roles:
+        return IDENTITY_SCOPES.union(scope.name for scope in catalogue)
+    known = {scope.name: scope.sensitive for scope in catalogue}
+    given = {name for name, sensitive in known.items() if MEMBER in roles and not sensitive}
+    own = [role for role in roles if role not in BUILTIN]
+    if own:
+        for scopes in await session.scalars(select(_roles.c.scopes).where(_roles.c.name.in_(own))):
+            given.update(scope for scope in scopes if scope in known)
+    return IDENTITY_SCOPES | given
+
+
+async def check_roles(session: AsyncSession, roles: Iterable[str]) -> list[str]:
+    """`roles` without repetitions. Raises UnknownRole, which lists those that there are."""
+    wanted = list(dict.fromkeys(roles))
+    known = [*BUILTIN, *(role.name for role in await list_roles(session))]
+    unknown = [role for role in wanted if role not in known]
+    if unknown or not wanted:
+        raise UnknownRole(f"{', '.join(unknown) or 'No role at all'}: choose from {', '.join(known)}")
+    return wanted
+
+
+async def list_roles(session: AsyncSession) -> list[Role]:
+    """The tenant's own roles, by name."""
+    rows = await session.execute(select(_roles.c.name, _roles.c.description, _roles.c.scopes).order_by(_roles.c.name))
+    return [Role(name, description, tuple(scopes)) for name, description, scopes in rows]
+
+
+async def create_role(session: AsyncSession, role: Role, catalogue: Iterable[CatalogueScope]) -> None:
+    """Raises InvalidRole and RoleTaken."""
+    if not _NAME.fullmatch(role.name):
+        raise InvalidRole("A role's name is 1 to 40 lower-case letters, digits and hyphens, a letter first")
+    if len(role.description) > _MAX_DESCRIPTION or not role.description.isprintable():
+        raise InvalidRole(f"A role's description is one line of at most {_MAX_DESCRIPTION} characters")
+    known = [scope.name for scope in catalogue]
+    unknown = [scope for scope in role.scopes if scope not in known]
+    if unknown or not role.scopes:
+        raise InvalidRole(f"Unknown scope: {', '.join(unknown) or 'none given'}. Known: {', '.join(known)}")
+    existing = await list_roles(session)
+    if len(existing) >= _MOST_ROLES:
+        raise InvalidRole(f"A tenant has at most {_MOST_ROLES} roles of its own: delete one first")
+    now = utc_now()
+    values = {"description": role.description, "scopes": list(dict.fromkeys(role.scopes))}
+    statement = insert(_roles).values(name=role.name, created_at=now, updated_at=now, **values).on_conflict_do_nothing()
+    created = None
+    if role.name not in BUILTIN:
+        created = (await session.execute(statement.returning(_roles.c.name))).one_or_none()
+    if created is None:
+        raise RoleTaken(f"There is a role {role.name} already: choose another name")
+
+
+async def delete_role(session: AsyncSession, name: str) -> None:
+    """Raises UnknownRole, and RoleInUse while somebody has it."""
+    holders = select(exists().where(literal(name) == any_(UserRow.roles)))
+    if await session.scalar(holders):
+        raise RoleInUse(f"Somebody has the role {name}: give them another one first")
+    if (
+        await session.execute(delete(_roles).where(_roles.c.name == name).returning(_roles.c.name))
+    ).one_or_none() is None:
+        raise UnknownRole(f"There is no role {name} of the tenant's own")

@@ -1,0 +1,192 @@
+"""Browser sessions: what a session cookie stands for, in the tenant's own schema, so that it is nothing elsewhere.
+
+Transactions are the tenant's (`Database.tenant_session`).
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, CursorResult, Table, bindparam, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from saas.identity.hooks import EndedSession, Hooks
+from saas.identity.models import SessionRow, UserRow
+from saas.kit.clock import Clock, utc_now
+from saas.kit.crypto import digest
+from saas.kit.ids import new_secret
+from saas.settings import IdentitySettings
+from tenants.base import new_id
+from tenants.registry import Tenant
+
+_COOKIE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
+#: How old `last_seen_at` may become before a request writes it again.
+_TOUCH: Final = timedelta(minutes=1)
+_MAX_AGENT: Final = 400
+#: As many as a person could look through.
+_MOST_LISTED: Final = 100
+
+# Columns, not entities: `find` is on the way of every authorization request.
+_sessions: Final[Table] = SessionRow.metadata.tables[SessionRow.__tablename__]
+_users: Final[Table] = UserRow.metadata.tables[UserRow.__tablename__]
+_by_cookie: Final = (
+    select(
+        _sessions.c.id,
+        _sessions.c.user_id,
+        _users.c.email,
+        _users.c.name,
+        _users.c.roles,
+        _sessions.c.authenticated_at,
+        _sessions.c.amr,
+        _sessions.c.last_seen_at,
+    )
+    .join(_users, _users.c.id == _sessions.c.user_id)
+    .where(
+        _sessions.c.digest == bindparam("cookie"),
+        _sessions.c.ended_at.is_(None),
+        _sessions.c.expires_at > bindparam("now"),
+        _sessions.c.last_seen_at > bindparam("idle_since"),
+        _users.c.disabled_at.is_(None),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """The person behind a request, and how they proved who they are (OpenID Connect `auth_time` and `amr`)."""
+
+    session_id: UUID
+    user_id: UUID
+    email: str
+    name: str
+    roles: tuple[str, ...]
+    authenticated_at: datetime
+    amr: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """A session as its owner sees it. `user_agent` is the browser's own word."""
+
+    id: UUID
+    address: str
+    user_agent: str
+    created_at: datetime
+    last_seen_at: datetime
+
+
+class SessionService:
+    def __init__(self, settings: IdentitySettings, hooks: Hooks, clock: Clock = utc_now) -> None:
+        self._idle = timedelta(seconds=settings.session_idle)
+        self.lifetime = timedelta(seconds=settings.session_lifetime)
+        self._hooks = hooks
+        self._clock = clock
+
+    async def find(self, session: AsyncSession, cookie: str | None) -> SignedIn | None:
+        """Who holds this cookie; None where it is nobody's, has ended, or its user is disabled. One SELECT.
+
+        Notes at most once a minute that the session is used.
+        """
+        if cookie is None or not _COOKIE.fullmatch(cookie):
+            return None
+        now = self._clock()
+        parameters = {"cookie": digest(cookie), "now": now, "idle_since": now - self._idle}
+        row = (await session.execute(_by_cookie, parameters)).one_or_none()
+        if row is None:
+            return None
+        session_id, user_id, email, name, roles, authenticated_at, amr, last_seen_at = row
+        if now - last_seen_at > _TOUCH:
+            await session.execute(update(_sessions).where(_sessions.c.id == session_id).values(last_seen_at=now))
+        return SignedIn(session_id, user_id, email, name, tuple(roles), authenticated_at, tuple(amr))
+
+    async def start(
+        self,
+        session: AsyncSession,
+        tenant: Tenant,
+        user_id: UUID,
+        *,
+        amr: Iterable[str],
+        address: str,
+        user_agent: str,
+        replaces: str | None = None,
+    ) -> str:
+        """The cookie of a session that begins now. The caller holds a lock on the user's row and knows it is enabled.
+
+        `replaces` is the cookie that the browser came with, which is worth nothing from now on. A session of the same
+        person goes on, with its id, under the new cookie; another person's session ends.
+        """
+        now = self._clock()
+        cookie = new_secret()
+        proof = {
+            "digest": digest(cookie),
+            "authenticated_at": now,
+            "amr": list(amr),
+            "last_seen_at": now,
+            "expires_at": now + self.lifetime,
+            "address": address[:64],
+            "user_agent": _printable(user_agent)[:_MAX_AGENT],
+            "updated_at": now,
+        }
+        if replaces is not None and _COOKIE.fullmatch(replaces):
+            before = [_sessions.c.digest == digest(replaces), _sessions.c.ended_at.is_(None)]
+            mine = [*before, _sessions.c.user_id == user_id, _sessions.c.expires_at > now]
+            continued = update(_sessions).where(*mine).values(proof).returning(_sessions.c.id)
+            if (await session.execute(continued)).one_or_none() is not None:
+                return cookie
+            await self._end(session, tenant, *before)
+        await session.execute(insert(_sessions).values(id=new_id(), user_id=user_id, created_at=now, **proof))
+        return cookie
+
+    async def list(self, session: AsyncSession, user_id: UUID) -> list[SessionInfo]:
+        """The user's live sessions, the last seen first; at most a hundred."""
+        now = self._clock()
+        query = (
+            select(*(_sessions.c[name] for name in SessionInfo.__slots__))
+            .where(
+                _sessions.c.user_id == user_id,
+                _sessions.c.ended_at.is_(None),
+                _sessions.c.expires_at > now,
+                _sessions.c.last_seen_at > now - self._idle,
+            )
+            .order_by(_sessions.c.last_seen_at.desc(), _sessions.c.id)
+            .limit(_MOST_LISTED)
+        )
+        return [SessionInfo(*row) for row in await session.execute(query)]
+
+    async def end(self, session: AsyncSession, tenant: Tenant, user_id: UUID, session_id: UUID) -> bool:
+        """End one session of this user; False where there is no such session, or it has ended."""
+        ended = await self._end(session, tenant, _sessions.c.user_id == user_id, _sessions.c.id == session_id)
+        return ended > 0
+
+    async def end_all(self, session: AsyncSession, tenant: Tenant, user_id: UUID, *, keep: UUID | None = None) -> int:
+        """End the user's sessions, but `keep`; how many that were."""
+        kept = [] if keep is None else [_sessions.c.id != keep]
+        return await self._end(session, tenant, _sessions.c.user_id == user_id, *kept)
+
+    async def purge(self, session: AsyncSession, limit: int = 1000) -> int:
+        """Delete sessions that are past their absolute end, those that others are deleting aside; how many."""
+        old = (
+            select(_sessions.c.id)
+            .where(_sessions.c.expires_at < self._clock())
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        deleted: CursorResult[Any] = await session.execute(delete(_sessions).where(_sessions.c.id.in_(old)))  # type: ignore[assignment]  # what DML yields
+        return deleted.rowcount
+
+    async def _end(self, session: AsyncSession, tenant: Tenant, *which: ColumnElement[bool]) -> int:
+        now = self._clock()
+        statement = update(_sessions).where(_sessions.c.ended_at.is_(None), *which).values(ended_at=now, updated_at=now)
+        rows = await session.execute(statement.returning(_sessions.c.id, _sessions.c.user_id))
+        ended = [EndedSession(*row) for row in rows]
+        if ended:
+            for hook in self._hooks.sessions_ended:
+                await hook(session, tenant, ended)
+        return len(ended)
+
+
+def _printable(text: str) -> str:
+    return "".join(character for character in text if character.isprintable())

@@ -1,0 +1,100 @@
+"""How often people may try: per account, so that nobody guesses a password; per address, so that nobody guesses whose.
+
+An account is counted by the address that was typed, whether it exists or not, so the answer tells nothing of it. Where
+nobody can count, nobody may try.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Final
+from uuid import UUID
+
+from saas.identity.errors import TooManyAttempts
+from saas.settings import IdentitySettings
+
+log = logging.getLogger(__name__)
+
+_QUARTER: Final = 900
+_HOUR: Final = 3600
+_MAILS_PER_ACCOUNT: Final = 3
+_MAILS_PER_ADDRESS: Final = 30
+_LINKS_PER_ADDRESS: Final = 60
+#: Seconds after which an answer from the counter comes too late.
+_TIMEOUT: Final = 2.0
+#: Seconds to wait where nobody can count.
+_PAUSE: Final = 30
+#: One customer's part of the IPv6 address space.
+_IPV6_SITE: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """`amount` attempts in `period` seconds, all of them at once if need be. `name` says what of whom is counted."""
+
+    name: str
+    amount: int
+    period: int
+
+
+#: Charges one attempt to all allowances of a tenant, or to none where one is used up: then the seconds to wait, else 0.
+Charge = Callable[[UUID, Sequence[Allowance]], Awaitable[int]]
+
+
+class Throttle:
+    """Its methods raise TooManyAttempts. `email` is in the form of `email_key`."""
+
+    def __init__(self, charge: Charge, settings: IdentitySettings) -> None:
+        self._charge = charge
+        self._per_account = settings.attempts_per_account
+        self._per_address = settings.attempts_per_address
+
+    async def password(self, tenant_id: UUID, email: str, address: str) -> None:
+        """Before a password is compared."""
+        await self._check(
+            tenant_id,
+            Allowance(f"signin-account:{_short(email)}", self._per_account, _QUARTER),
+            Allowance(f"signin-address:{_site(address)}", self._per_address, _QUARTER),
+        )
+
+    async def mail(self, tenant_id: UUID, email: str, address: str) -> None:
+        """Before mail goes to somebody at a stranger's wish."""
+        await self._check(
+            tenant_id,
+            Allowance(f"mail-account:{_short(email)}", _MAILS_PER_ACCOUNT, _HOUR),
+            Allowance(f"mail-address:{_site(address)}", _MAILS_PER_ADDRESS, _HOUR),
+        )
+
+    async def link(self, tenant_id: UUID, address: str) -> None:
+        """Before a mailed link is used."""
+        await self._check(tenant_id, Allowance(f"link-address:{_site(address)}", _LINKS_PER_ADDRESS, _QUARTER))
+
+    async def _check(self, tenant_id: UUID, *allowances: Allowance) -> None:
+        try:
+            async with asyncio.timeout(_TIMEOUT):
+                wait = await self._charge(tenant_id, allowances)
+        except Exception:
+            log.exception("Attempts cannot be counted: none is let through")
+            wait = _PAUSE
+        if wait > 0:
+            raise TooManyAttempts(wait)
+
+
+def _short(email: str) -> str:
+    """Of one length, and no address in a key or a log."""
+    return sha256(email.encode()).hexdigest()[:32]
+
+
+def _site(address: str) -> str:
+    """The address; of IPv6, what one customer has, since within it anybody can change theirs at will."""
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return _short(address)
+    if isinstance(parsed, IPv6Address):
+        mapped = parsed.ipv4_mapped
+        return str(mapped) if mapped else str(ip_network((parsed, _IPV6_SITE), strict=False).network_address)
+    return str(parsed)
