@@ -19,6 +19,8 @@ _level = logging.getLogger(__name__)
 
 #: What we take over as a request id; anything else is replaced, since it ends up in logs and answers.
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+#: In a path: the token of a mailed link, say. Who reads logs must not be able to use it.
+_SECRET_PART: Final = re.compile(r"(?<=/)[A-Za-z0-9_-]{40,}")
 
 _SECURITY_HEADERS: Final = (
     # For pages this is too strict: a route that answers with one sets its own policy.
@@ -34,7 +36,7 @@ _HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
 class RequestContextMiddleware:
     """Gives the request an id, `scope["request_id"]`; logs one line when it ends; answers errors nobody else took.
 
-    The line and the id say nothing that is secret: no query string, no header, no body.
+    The line and the id say nothing that is secret: no query string, no header, no body, no token in a path.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -154,7 +156,7 @@ def _log_request(scope: Scope, status: int | None, seconds: float) -> None:
         "request",
         method=scope["method"],
         # Percent-encoded, as it came: nobody writes a line of their own into the log.
-        path=scope.get("raw_path", b"").decode("latin-1") or scope["path"],
+        path=_SECRET_PART.sub("...", scope.get("raw_path", b"").decode("latin-1") or scope["path"]),
         status=status,
         duration_ms=round(seconds * 1000, 2),
         tenant=tenant.slug if tenant else None,
