@@ -34,6 +34,7 @@ def configure_logging(settings: LogSettings) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
+    logging.getLogger("authlib").setLevel(logging.INFO)  # at the level debug it writes tokens down
     logging.getLogger("uvicorn.access").disabled = True  # the request log of saas.web.middleware says more
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
