@@ -16,6 +16,7 @@ from fastapi import FastAPI
 
 from saas.dev import Servers, embedded
 from saas.main import Services, create_app, open_services
+from saas.oauth.definition import ClientDefinition
 from saas.onboarding.service import onboard
 from saas.settings import Settings
 from tenants.database import Database
@@ -139,11 +140,13 @@ async def machine(services: Services, client_of: Callable[[Tenant], httpx.AsyncC
     async def make(tenant: Tenant, scopes: Sequence[str] = ("projects:read", "projects:write")) -> httpx.AsyncClient:
         async with services.database.tenant_session(tenant) as session:
             made = await services.clients.create(
-                session, tenant, name="machine", grant_types=["client_credentials"], scopes=scopes
+                session,
+                tenant,
+                ClientDefinition(name="machine", grant_types=["client_credentials"], scopes=scopes),
             )
         client = client_of(tenant)
         answer = await client.post(
-            "/oauth2/token", data={"grant_type": "client_credentials"}, auth=(made.client_id, made.secret or "")
+            "/oauth2/token", data={"grant_type": "client_credentials"}, auth=(made.client_id, made.secret)
         )
         answer.raise_for_status()
         client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"

@@ -1,4 +1,4 @@
-"""Client authentication: RFC 6749 section 2.3.1."""
+"""Client authentication: RFC 6749 section 2.3; public clients name themselves and no more."""
 
 import base64
 import binascii
@@ -22,14 +22,16 @@ class Credentials:
 
 
 def credentials_of(headers: Mapping[str, str], form: Mapping[str, str]) -> Credentials | None:
-    """The credentials of a request; None where it has none.
+    """The credentials of a request; None where it names no client.
 
     Raises InvalidRequest where it has more than one set, InvalidClient where a header cannot be read.
     """
     authorization = headers.get("authorization")
     client_id, secret = form.get("client_id"), form.get("client_secret")
     if authorization is None:
-        return Credentials("client_secret_post", client_id, secret) if client_id and secret else None
+        if not client_id:
+            return None
+        return Credentials("client_secret_post" if secret else "none", client_id, secret or "")
     if secret:
         raise InvalidRequest("Client credentials belong in the Authorization header or in the form, not in both")
     credentials = _basic(authorization)
@@ -46,8 +48,12 @@ def authenticate(
     Raises InvalidClient, in the same words and after the same work for a client that is unknown and for a wrong secret.
     """
     if credentials is None:
-        raise InvalidClient("Client authentication is missing")
+        raise InvalidClient("Client authentication is missing, or the client is unknown")
     client = clients.client(credentials.client_id)
+    if credentials.method == "none":
+        if "none" in methods and client is not None and client.public:
+            return client
+        raise InvalidClient("Client authentication is missing, or the client is unknown")
     right = (client or NOBODY).has_secret(credentials.secret, time.time())
     if client is None or not right:
         raise InvalidClient("Unknown client, or wrong secret")

@@ -3,12 +3,15 @@
 import re
 from dataclasses import dataclass, field
 from typing import Final
+from uuid import UUID
 
 from saas.authserver.errors import InvalidScope
 from saas.kit.crypto import digest, same
 
 #: RFC 6749 section 3.3, `scope-token`.
 _SCOPE: Final = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
+
+_NIL: Final = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,19 @@ class Client:
     scopes: tuple[str, ...]
     default_scopes: tuple[str, ...]
     secrets: tuple[ClientSecret, ...] = ()
+    #: The key of its row, which rows of grants refer to.
+    id: UUID = _NIL
+    name: str = ""
+    redirect_uris: tuple[str, ...] = ()
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    #: Of the tenant's own company: nobody is asked for consent.
+    first_party: bool = False
+    id_token_signed_response_alg: str = "ES256"  # noqa: S105 - an algorithm
+
+    @property
+    def public(self) -> bool:
+        """It has no secret (RFC 6749 section 2.1): an app on a device or in a browser."""
+        return "none" in self.auth_methods
 
     def has_secret(self, secret: str, now: float) -> bool:
         """Whether `secret` is one of the client's at the Unix time `now`; compares all, in constant time each."""

@@ -9,6 +9,7 @@ from authlib.oauth2.rfc6749 import errors
 
 OAuth2Error = errors.OAuth2Error
 InvalidRequest = errors.InvalidRequestError
+InvalidGrant = errors.InvalidGrantError
 InvalidScope = errors.InvalidScopeError
 
 

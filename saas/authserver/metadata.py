@@ -6,17 +6,26 @@ from typing import Any
 from saas.authserver.grants import AUTH_METHODS, GRANT_TYPES, GRANTS
 
 
-def metadata(issuer: str, endpoints: Mapping[str, str], scopes: Iterable[str]) -> dict[str, Any]:
+def metadata(
+    issuer: str, endpoints: Mapping[str, str], scopes: Iterable[str], *more: Mapping[str, Any]
+) -> dict[str, Any]:
     """The document of one issuer.
 
     `endpoints` has the paths that are mounted by their names in section 2: `token_endpoint`, `jwks_uri`, ...
+    `more` is what others than the grants contribute; of lists of the same name, the members are joined.
     """
-    response_types = sorted({kind for grant in GRANTS.values() for kind in getattr(grant, "RESPONSE_TYPES", ())})
-    return {
+    document: dict[str, Any] = {
         "issuer": issuer,
         **{name: issuer + path for name, path in endpoints.items()},
         "scopes_supported": list(scopes),
-        "response_types_supported": response_types,  # required, so there even when empty
+        "response_types_supported": [],  # required, so there even when empty
         "grant_types_supported": list(GRANT_TYPES),
         "token_endpoint_auth_methods_supported": list(AUTH_METHODS),
     }
+    for contribution in (*(getattr(grant, "METADATA", {}) for grant in GRANTS.values()), *more):
+        for name, value in contribution.items():
+            if isinstance(value, (list, tuple)):
+                document[name] = list(dict.fromkeys([*document.get(name, ()), *value]))
+            else:
+                document[name] = value
+    return document

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 from authlib.oauth2.rfc6749 import AuthorizationServer
 from authlib.oauth2.rfc6749.grants import BaseGrant
@@ -13,8 +14,12 @@ from saas.authserver.client import Client
 from saas.authserver.errors import InvalidRequest, OAuth2Error, UnsupportedGrantType
 from saas.authserver.grants import GRANT_TYPES, GRANTS
 from saas.authserver.request import FormRequest
-from saas.authserver.store import ClientStore
-from saas.authserver.tokens import AccessTokens, Issuer
+from saas.authserver.store import ClientStore, Storage
+from saas.authserver.tokens import Extension, Issuer, TokenResponses
+from saas.kit.clock import utc_now
+from saas.settings import TokensSettings
+
+_DEFAULTS: Final = TokensSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +34,30 @@ class ProtocolResponse:
 class Server(AuthorizationServer):  # type: ignore[misc] # Authlib has no types
     """Built anew for each request: it holds nothing but the tenant's issuer and the way to its stored things."""
 
-    def __init__(self, issuer: Issuer, clients: ClientStore) -> None:
+    def __init__(
+        self,
+        issuer: Issuer,
+        clients: ClientStore,
+        storage: Storage | None = None,
+        *,
+        lifetimes: TokensSettings = _DEFAULTS,
+        extensions: Sequence[Extension] = (),
+        now: datetime | None = None,
+    ) -> None:
+        """`storage` is there for the grants that need it; `now` is the time of the request, which does not pass."""
         super().__init__()
+        self.now = now or utc_now()
+        self.lifetimes = lifetimes
         self._clients = clients
-        self.register_token_generator("default", AccessTokens(issuer))
+        self._storage = storage
+        self.register_token_generator("default", TokenResponses(issuer, extensions, int(self.now.timestamp())))
+
+    @property
+    def storage(self) -> Storage:
+        """Raises RuntimeError where it was entered without."""
+        if self._storage is None:
+            raise RuntimeError("This request needs storage")
+        return self._storage
 
     def token(self, request: FormRequest) -> ProtocolResponse:
         """Answer a request to the token endpoint."""

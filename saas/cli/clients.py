@@ -51,27 +51,40 @@ def create(
     default_scope: Annotated[
         list[str] | None, typer.Option(help="Scopes that it gets when it names none.", show_default="all of --scope")
     ] = None,
+    redirect_uri: Annotated[
+        list[str], typer.Option(help="Where people come back to it; can be repeated.", show_default=False)
+    ] = [],  # noqa: B006 - Typer copies it
+    post_logout_redirect_uri: Annotated[
+        list[str], typer.Option(help="Where people may go after signing out; can be repeated.", show_default=False)
+    ] = [],  # noqa: B006 - Typer copies it
+    public: Annotated[bool, typer.Option("--public", help="It runs where it cannot keep a secret.")] = False,
+    first_party: Annotated[bool, typer.Option("--first-party", help="It is your own: people are not asked.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Create a client, and print its id and its secret."""
-    scopes = " ".join(scope).split()
-    defaults = None if default_scope is None else " ".join(default_scope).split()
+    """Create a client, and print its id and, unless it is public, its secret."""
+    from saas.oauth.definition import NONE, ClientDefinition  # noqa: PLC0415 - slow to import: not for `--help`
+
+    definition = ClientDefinition(
+        name=name,
+        grant_types=grant,
+        scopes=" ".join(scope).split(),
+        default_scopes=None if default_scope is None else " ".join(default_scope).split(),
+        auth_method=NONE if public else "client_secret_basic",
+        redirect_uris=redirect_uri,
+        post_logout_redirect_uris=post_logout_redirect_uri,
+        first_party=first_party,
+    )
 
     async def work(services: "Services") -> "tuple[Tenant, NewClient]":
         tenant = await _tenant(services, slug)
         async with services.database.tenant_session(tenant) as session:
-            return tenant, await services.clients.create(
-                session, tenant, name=name, grant_types=grant, scopes=scopes, default_scopes=defaults
-            )
+            return tenant, await services.clients.create(session, tenant, definition)
 
     tenant, made = run(work)
-    document = {
-        "tenant": tenant.slug,
-        "issuer": tenant.issuer,
-        "client_id": made.client_id,
-        "client_secret": made.secret,
-    }
-    _print_secret(document, _ONCE, as_json)
+    document = {"tenant": tenant.slug, "issuer": tenant.issuer, "client_id": made.client_id}
+    if made.secret:
+        document["client_secret"] = made.secret
+    _print_secret(document, _ONCE if made.secret else "A public client: it has no secret.", as_json)
 
 
 @app.command("list")
@@ -155,6 +168,9 @@ def _document(client: "ClientInfo") -> dict[str, Any]:
         "scopes": client.scopes,
         "default_scopes": client.default_scopes,
         "auth_method": client.auth_method,
+        "redirect_uris": client.redirect_uris,
+        "post_logout_redirect_uris": client.post_logout_redirect_uris,
+        "first_party": client.first_party,
         "secrets": client.secrets,
         "created_at": client.created_at,
         "revoked_at": client.revoked_at,

@@ -13,6 +13,7 @@ from saas.identity.service import create_owner, set_password
 from saas.kit.crypto import digest
 from saas.kit.ids import new_password
 from saas.main import Services, open_services
+from saas.oauth.definition import ClientDefinition
 from saas.onboarding.service import onboard
 from saas.settings import Settings
 from tenants.migrate.runner import migrate_all, migrate_platform
@@ -115,5 +116,7 @@ async def _ensure_client(services: Services, known: Credentials, tenant: Tenant)
                 )
                 return
         known.client_id, known.client_secret = await services.clients.create(
-            session, tenant, name=_CLIENT_NAME, grant_types=["client_credentials"], scopes=SCOPES
+            session,
+            tenant,
+            ClientDefinition(name=_CLIENT_NAME, grant_types=["client_credentials"], scopes=SCOPES),
         )

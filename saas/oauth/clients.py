@@ -1,9 +1,8 @@
 """The OAuth clients of a tenant: made, listed, rotated and revoked here; found through a cache."""
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
@@ -11,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from saas.access.scopes import ScopeCatalogue
 from saas.authserver.client import Client, ClientSecret
-from saas.authserver.grants import AUTH_METHODS, GRANT_TYPES
 from saas.kit.clock import utc_now
 from saas.kit.crypto import digest
 from saas.kit.ids import new_public_id, new_secret
+from saas.oauth.definition import NONE, ClientDefinition
 from saas.oauth.errors import ClientNotFound, InvalidClientDefinition, TooManySecrets
 from saas.oauth.models import ClientRow, ClientSecretRow
 from tenants.cache import Cache
@@ -22,15 +21,30 @@ from tenants.changes import Changes, mark_changed
 from tenants.database import Database
 from tenants.registry import Tenant
 
-_MAX_NAME: Final = 100
 _MAX_CLIENT_ID: Final = 255
+_BY_SECRET: Final = ("client_secret_basic", "client_secret_post")
 #: Secrets of one client that are valid at once; each is compared at every authentication.
 _MAX_SECRETS: Final = 10
 MAX_OVERLAP: Final = timedelta(days=90)
 
+#: Of a client's row, what a Client is made of.
+_COLUMNS: Final = (
+    ClientRow.id,
+    ClientRow.client_id,
+    ClientRow.name,
+    ClientRow.grant_types,
+    ClientRow.scopes,
+    ClientRow.default_scopes,
+    ClientRow.token_endpoint_auth_method,
+    ClientRow.redirect_uris,
+    ClientRow.post_logout_redirect_uris,
+    ClientRow.first_party,
+    ClientRow.id_token_signed_response_alg,
+)
+
 
 class NewClient(NamedTuple):
-    """The secret is told once; what is stored is its digest."""
+    """The secret is told once; what is stored is its digest. Empty for a public client, which has none."""
 
     client_id: str
     secret: str
@@ -46,6 +60,9 @@ class ClientInfo:
     scopes: tuple[str, ...]
     default_scopes: tuple[str, ...]
     auth_method: str
+    redirect_uris: tuple[str, ...]
+    post_logout_redirect_uris: tuple[str, ...]
+    first_party: bool
     secrets: int
     created_at: datetime
     revoked_at: datetime | None
@@ -78,34 +95,25 @@ class ClientService:
         found = await self._found.get(_Key(tenant.id, tenant.schema, client_id))
         return None if found is None else found.client
 
-    async def create(
-        self,
-        session: AsyncSession,
-        tenant: Tenant,
-        *,
-        name: str,
-        grant_types: Sequence[str],
-        scopes: Sequence[str],
-        default_scopes: Sequence[str] | None = None,
-        auth_method: str = "client_secret_basic",
-    ) -> NewClient:
-        """Make a confidential client, which may send its secret by Basic or in the form.
-
-        Where a request names no scope it gets `default_scopes`; None: all of `scopes`. Raises InvalidClientDefinition.
-        """
-        allowed = _some("scope", scopes, self._catalogue.names)
+    async def create(self, session: AsyncSession, tenant: Tenant, definition: ClientDefinition) -> NewClient:
+        """Raises InvalidClientDefinition."""
+        checked = definition.checked(self._catalogue)
         row = ClientRow(
             client_id=new_public_id("app"),
-            name=_checked_name(name),
-            grant_types=_some("grant", grant_types, GRANT_TYPES),
-            scopes=allowed,
-            default_scopes=allowed if default_scopes is None else _known("default scope", default_scopes, allowed),
-            token_endpoint_auth_method=_some("authentication method", [auth_method], AUTH_METHODS)[0],
+            name=checked.name,
+            grant_types=list(checked.grant_types),
+            scopes=list(checked.scopes),
+            default_scopes=list(checked.default_scopes or ()),
+            token_endpoint_auth_method=checked.auth_method,
+            redirect_uris=list(checked.redirect_uris),
+            post_logout_redirect_uris=list(checked.post_logout_redirect_uris),
+            first_party=checked.first_party,
+            id_token_signed_response_alg=checked.id_token_signed_response_alg,
         )
         session.add(row)
         await session.flush()
         mark_changed(session, tenant.id)
-        return NewClient(row.client_id, await _add_secret(session, row.id))
+        return NewClient(row.client_id, "" if checked.auth_method == NONE else await _add_secret(session, row.id))
 
     async def list(self, session: AsyncSession) -> list[ClientInfo]:
         """Every client, the oldest first, revoked ones included."""
@@ -128,6 +136,8 @@ class ClientService:
         row = await _locked(session, client_id)
         if row.revoked_at is not None:
             raise ClientNotFound(f"The client {client_id} is revoked: make a new one")
+        if row.token_endpoint_auth_method not in _BY_SECRET:
+            raise InvalidClientDefinition(f"The client {client_id} has no secret")
         now = utc_now()
         end = now + overlap
         mine = ClientSecretRow.client == row.id
@@ -151,13 +161,7 @@ class ClientService:
 
     async def _load(self, key: _Key) -> _Found | None:
         query = (
-            select(
-                ClientRow.grant_types,
-                ClientRow.scopes,
-                ClientRow.default_scopes,
-                ClientSecretRow.digest,
-                ClientSecretRow.expires_at,
-            )
+            select(*_COLUMNS, ClientSecretRow.digest, ClientSecretRow.expires_at)
             .outerjoin(ClientSecretRow, ClientSecretRow.client == ClientRow.id)
             .where(ClientRow.client_id == key.client_id, ClientRow.revoked_at.is_(None))
         )
@@ -165,16 +169,29 @@ class ClientService:
             rows = (await session.execute(query)).all()
         if not rows:
             return None
-        grant_types, scopes, default_scopes = rows[0][:3]
-        client = Client(
-            client_id=key.client_id,
-            grant_types=frozenset(grant_types),
-            auth_methods=frozenset(AUTH_METHODS),
-            scopes=tuple(scope for scope in scopes if scope in self._catalogue),
-            default_scopes=tuple(scope for scope in default_scopes if scope in self._catalogue),
-            secrets=tuple(_secret(row[3], row[4]) for row in rows if row[3] is not None),
+        secrets = tuple(_secret(row.digest, row.expires_at) for row in rows if row.digest is not None)
+        return _Found(key.tenant_id, self._client(rows[0], secrets))
+
+    def _client(self, row: Any, secrets: tuple[ClientSecret, ...]) -> Client:
+        return Client(
+            id=row.id,
+            client_id=row.client_id,
+            name=row.name,
+            grant_types=frozenset(row.grant_types),
+            auth_methods=_methods(row.token_endpoint_auth_method),
+            scopes=tuple(scope for scope in row.scopes if scope in self._catalogue),
+            default_scopes=tuple(scope for scope in row.default_scopes if scope in self._catalogue),
+            secrets=secrets,
+            redirect_uris=tuple(row.redirect_uris),
+            post_logout_redirect_uris=tuple(row.post_logout_redirect_uris),
+            first_party=row.first_party,
+            id_token_signed_response_alg=row.id_token_signed_response_alg,
         )
-        return _Found(key.tenant_id, client)
+
+
+def _methods(registered: str) -> frozenset[str]:
+    """Who has a secret may send it either way; who has none, or a key, has just the one."""
+    return frozenset(_BY_SECRET if registered in _BY_SECRET else (registered,))
 
 
 def _is_live(now: datetime) -> ColumnElement[bool]:
@@ -199,30 +216,6 @@ async def _locked(session: AsyncSession, client_id: str) -> ClientRow:
     return row
 
 
-def _checked_name(name: str) -> str:
-    name = name.strip()
-    if not 0 < len(name) <= _MAX_NAME or not name.isprintable():
-        raise InvalidClientDefinition(f"A name has 1 to {_MAX_NAME} characters, none of them a control character")
-    return name
-
-
-def _some(what: str, given: Iterable[str], known: Sequence[str]) -> list[str]:
-    """As `_known`, and at least one."""
-    chosen = _known(what, given, known)
-    if not chosen:
-        raise InvalidClientDefinition(f"Name at least one {what} of: {', '.join(known)}")
-    return chosen
-
-
-def _known(what: str, given: Iterable[str], known: Sequence[str]) -> list[str]:
-    """`given` without repetitions; raises InvalidClientDefinition, which lists what is unknown and what is known."""
-    chosen = list(dict.fromkeys(given))
-    unknown = [name for name in chosen if name not in known]
-    if unknown:
-        raise InvalidClientDefinition(f"Unknown {what}: {', '.join(unknown)}. Known: {', '.join(known)}")
-    return chosen
-
-
 def _info(row: ClientRow, secrets: int) -> ClientInfo:
     return ClientInfo(
         client_id=row.client_id,
@@ -231,6 +224,9 @@ def _info(row: ClientRow, secrets: int) -> ClientInfo:
         scopes=tuple(row.scopes),
         default_scopes=tuple(row.default_scopes),
         auth_method=row.token_endpoint_auth_method,
+        redirect_uris=tuple(row.redirect_uris),
+        post_logout_redirect_uris=tuple(row.post_logout_redirect_uris),
+        first_party=row.first_party,
         secrets=secrets,
         created_at=row.created_at,
         revoked_at=row.revoked_at,

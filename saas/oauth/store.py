@@ -1,8 +1,21 @@
-"""The engine's storage port, filled."""
+"""The engine's storage ports, filled."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
+from saas.access.scopes import ScopeCatalogue
 from saas.authserver.client import Client
+from saas.authserver.store import Storage
+from saas.kit.crypto import Sealer
+from saas.oauth.grants.codes import Codes
+from saas.oauth.grants.families import Families
+from saas.oauth.grants.revocations import Revocations
+from saas.oauth.grants.transaction import Transaction
+from tenants.database import Database
+from tenants.registry import Tenant
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +29,26 @@ class ResolvedClient:
 
     def client(self, client_id: str) -> Client | None:
         return self.found if self.found is not None and self.found.client_id == client_id else None
+
+
+@dataclass(frozen=True, slots=True)
+class GrantStorage:
+    """Where the grants of every tenant are kept. `access_ttl`: seconds that an access token lives."""
+
+    database: Database
+    catalogue: ScopeCatalogue
+    sealer: Sealer
+    revocations: Revocations
+    access_ttl: int
+
+    async def run(self, tenant: Tenant, work: Callable[[Storage], T]) -> T:
+        """`work` in one transaction of the tenant, which commits unless it raises. Nothing connects before it asks."""
+        async with self.database.tenant_session(tenant) as session:
+            transaction = Transaction(
+                session, tenant.id, self.catalogue, self.sealer, self.revocations, self.access_ttl
+            )
+            return await session.run_sync(lambda _: work(storage_of(transaction)))
+
+
+def storage_of(transaction: Transaction) -> Storage:
+    return Storage(codes=Codes(transaction), families=Families(transaction))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from saas.main import open_services
+from saas.oauth.definition import ClientDefinition
 from saas.onboarding.service import onboard
 from saas.product.projects.models import ProjectRow
 from saas.settings import Settings
@@ -52,7 +53,9 @@ async def prepare() -> Workload:
         ).tenant
         async with services.database.tenant_session(tenant) as session:
             client = await services.clients.create(
-                session, tenant, name="bench", grant_types=["client_credentials"], scopes=["projects:read"]
+                session,
+                tenant,
+                ClientDefinition(name="bench", grant_types=["client_credentials"], scopes=["projects:read"]),
             )
             rows = [
                 ProjectRow(name=f"project {i}", description="", status="active", created_by=client.client_id)

@@ -174,7 +174,6 @@ def _create_refresh_families() -> None:
         sa.Column("session_id", sa.Uuid(), nullable=True),
         sa.Column("scopes", ARRAY(sa.Text()), nullable=False),
         sa.Column("resource", sa.Text(), nullable=True),
-        sa.Column("nonce", sa.Text(), nullable=True),
         sa.Column("authenticated_at", _TIME, nullable=False),
         sa.Column("amr", ARRAY(sa.Text()), nullable=False),
         sa.Column("last_used_at", _TIME, nullable=False),

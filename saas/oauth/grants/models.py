@@ -87,7 +87,6 @@ class RefreshFamilyRow(Identified, Timestamped, TenantBase):
     session_id: Mapped[UUID | None]
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text()))
     resource: Mapped[str | None]
-    nonce: Mapped[str | None]
     authenticated_at: Mapped[datetime]
     amr: Mapped[list[str]] = mapped_column(ARRAY(Text()))
     last_used_at: Mapped[datetime]

@@ -71,6 +71,11 @@ def test_a_token() -> None:
     assert token.claims["tenant"] == "tenant-1"
 
 
+def test_no_client_gets_for_itself_what_is_about_a_person() -> None:
+    clients = Clients(scopes=("openid", "a"), default_scopes=("openid", "a"))
+    assert json.loads(ask(GRANT, clients=clients).body)["scope"] == "a"
+
+
 def test_http_is_no_reason_to_refuse_and_no_environment_is_needed() -> None:
     assert "AUTHLIB_INSECURE_TRANSPORT" not in os.environ
     assert ask(GRANT).status == 200
@@ -85,6 +90,8 @@ def test_http_is_no_reason_to_refuse_and_no_environment_is_needed() -> None:
         (Clients(grant_types=frozenset({"other"})), [GRANT], 400, "unauthorized_client"),
         (Clients(auth_methods=frozenset({"client_secret_post"})), [GRANT], 401, "invalid_client"),
         (Clients(secrets=()), [GRANT], 401, "invalid_client"),
+        (Clients(scopes=("openid", "a")), [GRANT, ("scope", "openid a")], 400, "invalid_scope"),
+        (Clients(scopes=("openid",), default_scopes=("openid",)), [GRANT], 400, "invalid_scope"),
         (Clients(client_id="app_2"), [GRANT], 401, "invalid_client"),
     ],
 )
@@ -96,7 +103,7 @@ def test_refusals(clients: Clients, form: list[tuple[str, str]], status: int, er
 
 def test_a_description_never_repeats_the_callers_grant_type() -> None:
     body = json.loads(ask(("grant_type", '<script>"\u00e9')).body)
-    assert body["error_description"] == "Supported: client_credentials"
+    assert body["error_description"] == "Supported: authorization_code, refresh_token, client_credentials"
 
 
 @pytest.mark.parametrize("credentials", ["app%3A1:wrong", "unknown:wrong", "unknown:"])
@@ -105,9 +112,22 @@ def test_the_words_are_the_same_for_an_unknown_client_and_a_wrong_secret(credent
         authenticate(Clients(), credentials_of(basic(credentials), {}), ["client_secret_basic"], "token")
 
 
-@pytest.mark.parametrize("form", [{"client_id": "a"}, {"client_secret": "b"}, {}])
-def test_half_credentials_are_none(form: dict[str, str]) -> None:
+@pytest.mark.parametrize("form", [{"client_secret": "b"}, {}])
+def test_who_names_no_client_has_no_credentials(form: dict[str, str]) -> None:
     assert credentials_of({}, form) is None
+
+
+def test_a_client_without_a_secret_is_not_taken_for_a_public_one() -> None:
+    credentials = credentials_of({}, {"client_id": "app:1"})
+    assert credentials is not None
+    assert credentials.method == "none"
+    for clients in (Clients(), Clients(client_id="another")):
+        with pytest.raises(InvalidClient, match="missing, or the client is unknown"):
+            authenticate(clients, credentials, ["client_secret_basic", "none"], "token")
+    public = Clients(auth_methods=frozenset({"none"}))
+    assert authenticate(public, credentials, ["none"], "token").client_id == "app:1"
+    with pytest.raises(InvalidClient):
+        authenticate(public, credentials, ["client_secret_basic"], "token")
 
 
 def test_only_one_way_at_a_time() -> None:

@@ -16,6 +16,7 @@ from saas.access.scopes import ScopeCatalogue
 from saas.keys.service import KeyService
 from saas.main import Services
 from saas.oauth.clients import ClientService, NewClient
+from saas.oauth.definition import ClientDefinition
 from saas.oauth.routes import routes
 from tenants.changes import Changes
 from tenants.database import Database
@@ -55,10 +56,12 @@ class World:
             return await self.clients.create(
                 session,
                 tenant,
-                name="Machine",
-                grant_types=["client_credentials"],
-                scopes=scopes.split(),
-                default_scopes=None if default_scopes is None else default_scopes.split(),
+                ClientDefinition(
+                    name="Machine",
+                    grant_types=["client_credentials"],
+                    scopes=scopes.split(),
+                    default_scopes=None if default_scopes is None else default_scopes.split(),
+                ),
             )
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import select, text
 
 from saas.authserver.client import Client
 from saas.oauth.clients import ClientInfo, NewClient
+from saas.oauth.definition import ClientDefinition
 from saas.oauth.errors import ClientNotFound, InvalidClientDefinition, TooManySecrets
 from saas.oauth.models import ClientSecretRow
 from tests.unit.saas.oauth.conftest import World
@@ -18,7 +19,7 @@ GOOD: dict[str, Any] = {"name": "Machine", "grant_types": ["client_credentials"]
 
 async def create(world: World, **changed: Any) -> NewClient:
     async with world.database.tenant_session(world.acme) as session:
-        return await world.clients.create(session, world.acme, **{**GOOD, **changed})
+        return await world.clients.create(session, world.acme, ClientDefinition(**{**GOOD, **changed}))
 
 
 async def rotate(world: World, client_id: str, overlap: timedelta = DAY) -> str:
@@ -67,9 +68,12 @@ async def test_a_new_client_is_listed_as_it_was_made(world: World) -> None:
         ({"scopes": ["projects:read", "nope", "nor:this"]}, "nope, nor:this. Known: projects:read, projects:write"),
         ({"scopes": []}, "at least one scope of: projects:read"),
         ({"default_scopes": ["projects:write"]}, "Unknown default scope: projects:write. Known: projects:read"),
-        ({"grant_types": ["password"]}, "Unknown grant: password. Known: client_credentials"),
+        (
+            {"grant_types": ["password"]},
+            "Unknown grant: password. Known: authorization_code, refresh",
+        ),
         ({"grant_types": []}, "at least one grant"),
-        ({"auth_method": "none"}, "Unknown authentication method: none"),
+        ({"auth_method": "magic"}, "Unknown authentication method: magic"),
     ],
 )
 async def test_a_wrong_definition_is_refused_with_what_is_right(

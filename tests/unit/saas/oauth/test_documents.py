@@ -1,5 +1,6 @@
 """What the issuer publishes of itself."""
 
+from authlib.oauth2 import rfc9207
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 
 from saas.authserver.grants import GRANTS
@@ -19,16 +20,22 @@ async def test_metadata_says_what_there_is(world: World) -> None:
         "token_endpoint": issuer + "/oauth2/token",
         "jwks_uri": issuer + "/oauth2/jwks",
         "scopes_supported": list(CATALOGUE.names),
-        "response_types_supported": [],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
         "grant_types_supported": list(GRANTS),
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
     }
 
 
 async def test_metadata_names_registered_members_and_mounted_paths(world: World) -> None:
     async with world.http(world.acme) as http:
         document = (await http.get(METADATA)).json()
-    assert set(document) <= set(AuthorizationServerMetadata.REGISTRY_KEYS)
+    assert set(document) <= {
+        *AuthorizationServerMetadata.REGISTRY_KEYS,
+        *rfc9207.AuthorizationServerMetadata.REGISTRY_KEYS,
+    }
     mounted = {route.path for route in routes}
     urls = {name: url for name, url in document.items() if name.endswith(("_endpoint", "_uri"))}
     assert {url.removeprefix(world.acme.issuer) for url in urls.values()} <= mounted

@@ -11,6 +11,7 @@ from sqlalchemy import event
 
 from saas.main import Services
 from saas.oauth.clients import ClientService, NewClient
+from saas.oauth.definition import ClientDefinition
 from tenants.changes import Changes
 from tenants.database import Database
 from tenants.registry import Tenant
@@ -73,7 +74,9 @@ async def test_a_server_refuses_what_a_command_revokes_within_a_second(
 ) -> None:
     async with services.database.tenant_session(tenant) as session:
         client = await services.clients.create(
-            session, tenant, name="Machine", grant_types=["client_credentials"], scopes=["projects:read"]
+            session,
+            tenant,
+            ClientDefinition(name="Machine", grant_types=["client_credentials"], scopes=["projects:read"]),
         )
     http = client_of(tenant)  # of an application with services, and so caches, of its own
     assert (await http.post(TOKEN, data=GRANT, auth=client)).status_code == 200

@@ -1,0 +1,106 @@
+"""What an administrator says of a new client, and whether it makes sense. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from saas.access.scopes import ScopeCatalogue
+from saas.authserver.grants import AUTH_METHODS, GRANT_TYPES
+from saas.authserver.redirect_uris import problem_with
+from saas.oauth.errors import InvalidClientDefinition
+
+#: The authentication method of a public client (RFC 7591 section 2).
+NONE: Final = "none"
+ID_TOKEN_ALGORITHMS: Final = ("ES256", "RS256")
+_MAX_NAME: Final = 100
+_MAX_URIS: Final = 20
+#: What a refresh token can come from.
+_OF_PEOPLE: Final = ("authorization_code", "urn:ietf:params:oauth:grant-type:device_code")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientDefinition:
+    """Names are those of RFC 7591 where it has them.
+
+    Where a request names no scope it gets `default_scopes`; None: all of `scopes`. A client with a secret may send it
+    by Basic or in the form, whichever of the two its method names.
+    """
+
+    name: str
+    grant_types: Sequence[str]
+    scopes: Sequence[str]
+    default_scopes: Sequence[str] | None = None
+    auth_method: str = "client_secret_basic"
+    redirect_uris: Sequence[str] = ()
+    post_logout_redirect_uris: Sequence[str] = ()
+    #: Of the tenant's own company: nobody is asked for consent.
+    first_party: bool = False
+    id_token_signed_response_alg: str = "ES256"  # noqa: S105 - an algorithm
+
+    def checked(self, catalogue: ScopeCatalogue) -> "ClientDefinition":
+        """Without repetitions, and with all defaults filled in. Raises InvalidClientDefinition."""
+        allowed = _some("scope", self.scopes, catalogue.names)
+        defaults = allowed if self.default_scopes is None else _known("default scope", self.default_scopes, allowed)
+        definition = replace(
+            self,
+            name=_checked_name(self.name),
+            grant_types=_some("grant", self.grant_types, GRANT_TYPES),
+            scopes=allowed,
+            default_scopes=defaults,
+            auth_method=_some("authentication method", [self.auth_method], AUTH_METHODS)[0],
+            redirect_uris=_checked_uris(self.redirect_uris),
+            post_logout_redirect_uris=_checked_uris(self.post_logout_redirect_uris),
+            id_token_signed_response_alg=_some("algorithm", [self.id_token_signed_response_alg], ID_TOKEN_ALGORITHMS)[
+                0
+            ],
+        )
+        _check_grants(definition)
+        return definition
+
+
+def _check_grants(definition: ClientDefinition) -> None:
+    """Whether the grants fit each other and the kind of client. Raises InvalidClientDefinition."""
+    grants = definition.grant_types
+    if "authorization_code" in grants and not definition.redirect_uris:
+        raise InvalidClientDefinition("The authorization code comes to a redirect URI: name at least one")
+    if "authorization_code" not in grants and definition.redirect_uris:
+        raise InvalidClientDefinition("Only the grant authorization_code uses a redirect URI: add it")
+    if "refresh_token" in grants and not any(grant in grants for grant in _OF_PEOPLE):
+        raise InvalidClientDefinition("A refresh token comes from the grant authorization_code: add it")
+    if definition.auth_method == NONE and "client_credentials" in grants:
+        raise InvalidClientDefinition("A public client has no credentials: it cannot use client_credentials")
+
+
+def _checked_uris(uris: Iterable[str]) -> list[str]:
+    chosen = list(dict.fromkeys(uris))
+    if len(chosen) > _MAX_URIS:
+        raise InvalidClientDefinition(f"A client has at most {_MAX_URIS} redirect URIs")
+    for uri in chosen:
+        problem = problem_with(uri)
+        if problem is not None:
+            raise InvalidClientDefinition(f"{uri[:200]!r} cannot be a redirect URI: {problem}")
+    return chosen
+
+
+def _checked_name(name: str) -> str:
+    name = name.strip()
+    if not 0 < len(name) <= _MAX_NAME or not name.isprintable():
+        raise InvalidClientDefinition(f"A name has 1 to {_MAX_NAME} characters, none of them a control character")
+    return name
+
+
+def _some(what: str, given: Iterable[str], known: Sequence[str]) -> list[str]:
+    """As `_known`, and at least one."""
+    chosen = _known(what, given, known)
+    if not chosen:
+        raise InvalidClientDefinition(f"Name at least one {what} of: {', '.join(known)}")
+    return chosen
+
+
+def _known(what: str, given: Iterable[str], known: Sequence[str]) -> list[str]:
+    """`given` without repetitions; raises InvalidClientDefinition, which lists what is unknown and what is known."""
+    chosen = list(dict.fromkeys(given))
+    unknown = [name for name in chosen if name not in known]
+    if unknown:
+        raise InvalidClientDefinition(f"Unknown {what}: {', '.join(unknown)}. Known: {', '.join(known)}")
+    return chosen

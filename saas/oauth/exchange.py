@@ -1,0 +1,43 @@
+"""What the protocol endpoints have in common: a request becomes a form of the engine, its answer a response."""
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from saas.authserver.errors import InvalidRequest
+from saas.authserver.request import MAX_FORM, FormRequest, parse_form
+from saas.authserver.server import ProtocolResponse
+from tenants.registry import Tenant
+
+#: For documents that any web page may read and any cache may keep. The header X-Tenant may pick the tenant.
+PUBLIC_HEADERS: Final = {
+    "Cache-Control": "public, max-age=300",
+    "Access-Control-Allow-Origin": "*",
+    "Vary": "X-Tenant",
+}
+
+
+async def read_request(request: Request) -> FormRequest:
+    """Raises OAuth2Error."""
+    tenant: Tenant = request.scope["tenant"]
+    headers: dict[str, str] = {}
+    for name, value in request.scope["headers"]:
+        key, text = name.decode("latin-1"), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    form = parse_form(headers.get("content-type"), await read_body(request))
+    return FormRequest(request.method, tenant.issuer + request.scope["path"], headers, form)
+
+
+async def read_body(request: Request) -> bytes:
+    """Raises InvalidRequest where it is longer than a form may be."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_FORM:
+            raise InvalidRequest(f"The form is larger than {MAX_FORM} bytes")
+    return body
+
+
+def sent(answer: ProtocolResponse) -> Response:
+    return Response(answer.body, answer.status, dict(answer.headers))

@@ -1,0 +1,110 @@
+"""Authorization codes in PostgreSQL: one statement to issue, one to lock, one to redeem."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Table, bindparam, insert, select, update
+
+from saas.authserver.authorization import Authorization
+from saas.authserver.client import Client
+from saas.authserver.store import NewCode, NewFamily, StoredCode
+from saas.identity.models import SessionRow, UserRow
+from saas.kit.crypto import digest
+from saas.oauth.grants.families import INSERT_FAMILY, family_values
+from saas.oauth.grants.models import AuthorizationCodeRow
+from saas.oauth.grants.transaction import Transaction
+from tenants.base import new_id
+
+_codes: Final[Table] = AuthorizationCodeRow.metadata.tables[AuthorizationCodeRow.__tablename__]
+_users: Final[Table] = UserRow.metadata.tables[UserRow.__tablename__]
+_sessions: Final[Table] = SessionRow.metadata.tables[SessionRow.__tablename__]
+
+_insert: Final = insert(_codes)
+_locked: Final = (
+    select(
+        _codes.c.id,
+        _codes.c.grant_id,
+        _codes.c.user_id,
+        _codes.c.scopes,
+        _codes.c.session_id,
+        _codes.c.authenticated_at,
+        _codes.c.amr,
+        _codes.c.nonce,
+        _codes.c.resource,
+        _codes.c.redirect_uri,
+        _codes.c.code_challenge,
+        _codes.c.expires_at,
+        _codes.c.redeemed_at,
+        _sessions.c.ended_at,
+        _sessions.c.expires_at,
+        _users.c.roles,
+        _users.c.disabled_at,
+    )
+    .join(_sessions, _sessions.c.id == _codes.c.session_id)
+    .join(_users, _users.c.id == _codes.c.user_id)
+    .where(_codes.c.digest == bindparam("digest"), _codes.c.client == bindparam("client"))
+    .with_for_update(of=_codes)
+)
+_redeem: Final = update(_codes).where(_codes.c.id == bindparam("code_id")).values(redeemed_at=bindparam("now"))
+_redeem_into_family: Final = INSERT_FAMILY.add_cte(_redeem.cte("redeemed"))
+
+
+class Codes:
+    """The `CodeStore` of one transaction of a tenant."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    def add(self, new: NewCode) -> None:
+        self._transaction.execute(_insert, code_values(new))
+
+    def locked(self, code: str, client: Client, now: datetime) -> StoredCode | None:
+        row: Any = self._transaction.execute(_locked, {"digest": digest(code), "client": client.id}).one_or_none()
+        if row is None:
+            return None
+        (code_id, grant_id, user_id, scopes, session_id, authenticated_at, amr, nonce, resource) = row[:9]
+        (redirect_uri, challenge, expires_at, redeemed_at, ended_at, session_end, roles, disabled_at) = row[9:]
+        return StoredCode(
+            id=code_id,
+            authorization=Authorization(
+                grant_id, client, user_id, tuple(scopes), session_id, authenticated_at, tuple(amr), nonce, resource
+            ),
+            redirect_uri=redirect_uri,
+            challenge=challenge,
+            expires_at=expires_at,
+            redeemed=redeemed_at is not None,
+            session_active=ended_at is None and session_end > now,
+            holder=self._transaction.holder(user_id, roles, disabled_at),
+        )
+
+    def redeem(self, code: StoredCode, family: NewFamily | None, now: datetime) -> None:
+        spent = {"code_id": code.id, "now": now}
+        if family is None:
+            self._transaction.execute(_redeem, spent)
+        else:
+            self._transaction.execute(_redeem_into_family, family_values(family) | spent)
+
+
+def code_values(new: NewCode) -> dict[str, Any]:
+    """Of the row. Raises ValueError for an authorization without a session."""
+    authorization = new.authorization
+    if authorization.session_id is None:
+        raise ValueError("A code belongs to a browser session")
+    return {
+        "id": new_id(),
+        "digest": digest(new.code),
+        "grant_id": authorization.grant_id,
+        "client": authorization.client.id,
+        "user_id": authorization.user_id,
+        "session_id": authorization.session_id,
+        "redirect_uri": new.redirect_uri,
+        "code_challenge": new.challenge,
+        "scopes": list(authorization.scopes),
+        "nonce": authorization.nonce,
+        "resource": authorization.resource,
+        "authenticated_at": authorization.authenticated_at,
+        "amr": list(authorization.amr),
+        "created_at": new.created_at,
+        "expires_at": new.expires_at,
+        "redeemed_at": None,
+    }

@@ -1,0 +1,156 @@
+"""Refresh token families in PostgreSQL: one row each, and one statement for each thing that happens to it."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Table, bindparam, insert, null, select, update
+
+from saas.authserver.authorization import Authorization
+from saas.authserver.client import Client
+from saas.authserver.store import Family, NewFamily
+from saas.identity.models import UserRow
+from saas.kit.crypto import digest
+from saas.oauth.grants.models import RefreshFamilyRow
+from saas.oauth.grants.revocations import REVOKE
+from saas.oauth.grants.transaction import Transaction
+
+_families: Final[Table] = RefreshFamilyRow.metadata.tables[RefreshFamilyRow.__tablename__]
+_users: Final[Table] = UserRow.metadata.tables[UserRow.__tablename__]
+
+#: Takes what `family_values` gives.
+INSERT_FAMILY: Final = insert(_families).values(
+    {column: bindparam(f"family_{column.name}", type_=column.type) for column in _families.columns}
+)
+_locked: Final = (
+    select(
+        _families.c.id,
+        _families.c.user_id,
+        _families.c.scopes,
+        _families.c.session_id,
+        _families.c.authenticated_at,
+        _families.c.amr,
+        _families.c.resource,
+        _families.c.client,
+        _families.c.digest,
+        _families.c.previous_digest,
+        _families.c.answer,
+        _families.c.rotated_at,
+        _families.c.last_used_at,
+        _families.c.expires_at,
+        _families.c.revoked_at,
+        _users.c.roles,
+        _users.c.disabled_at,
+    )
+    .join(_users, _users.c.id == _families.c.user_id)
+    .where(_families.c.handle == bindparam("handle"))
+    .with_for_update(of=_families)
+)
+_rotate: Final = (
+    update(_families)
+    .where(_families.c.id == bindparam("family"))
+    .values(
+        digest=bindparam("new_digest"),
+        previous_digest=bindparam("old_digest"),
+        answer=bindparam("sealed"),
+        rotated_at=bindparam("now"),
+        last_used_at=bindparam("now"),
+        updated_at=bindparam("now"),
+    )
+)
+_end: Final = (
+    update(_families)
+    .where(_families.c.id == bindparam("family"), _families.c.revoked_at.is_(None))
+    .values(revoked_at=bindparam("now"), updated_at=bindparam("now"), previous_digest=null(), answer=null())
+)
+_end_grant: Final = REVOKE.add_cte(_end.cte("ended"))
+
+
+class Families:
+    """The `FamilyStore` of one transaction of a tenant."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    def add(self, new: NewFamily) -> None:
+        self._transaction.execute(INSERT_FAMILY, family_values(new))
+
+    def locked(self, handle: str, client: Client) -> Family | None:
+        row: Any = self._transaction.execute(_locked, {"handle": digest(handle)}).one_or_none()
+        if row is None:
+            return None
+        (family_id, user_id, scopes, session_id, authenticated_at, amr, resource, owner) = row[:8]
+        (present, previous, answer, rotated_at, last_used_at, expires_at, revoked_at, roles, disabled_at) = row[8:]
+        return Family(
+            authorization=Authorization(
+                family_id, client, user_id, tuple(scopes), session_id, authenticated_at, tuple(amr), None, resource
+            ),
+            digest=present,
+            previous_digest=previous,
+            rotated_at=rotated_at,
+            last_used_at=last_used_at,
+            expires_at=expires_at,
+            revoked=revoked_at is not None,
+            foreign=owner != client.id,
+            holder=self._transaction.holder(user_id, roles, disabled_at),
+            sealed_answer=answer,
+        )
+
+    def rotate(self, family: Family, secret: str, answer: Mapping[str, Any], now: datetime) -> None:
+        grant_id = family.authorization.grant_id
+        plain = json.dumps(answer, separators=(",", ":")).encode()
+        self._transaction.execute(
+            _rotate,
+            {
+                "family": grant_id,
+                "new_digest": digest(secret),
+                "old_digest": family.digest,
+                "sealed": self._transaction.sealer.seal(plain, self._context(grant_id)),
+                "now": now,
+            },
+        )
+
+    def last_answer(self, family: Family) -> dict[str, Any] | None:
+        """Raises UnsealError where the row was tampered with."""
+        if family.sealed_answer is None:
+            return None
+        plain = self._transaction.sealer.open(family.sealed_answer, self._context(family.authorization.grant_id))
+        answer: dict[str, Any] = json.loads(plain)
+        return answer
+
+    def end(self, grant_id: UUID, now: datetime) -> None:
+        until = now + timedelta(seconds=self._transaction.access_ttl)
+        revoked = str(grant_id)
+        self._transaction.execute(_end_grant, {"family": grant_id, "now": now, "revoked": revoked, "until": until})
+        self._transaction.tell_of_revocation(revoked, until)
+
+    def _context(self, family: UUID) -> bytes:
+        """Where a sealed answer belongs: it opens for no other family, and at no other tenant."""
+        return b"refresh answer\0" + self._transaction.tenant_id.bytes + family.bytes
+
+
+def family_values(new: NewFamily) -> dict[str, Any]:
+    """Parameters of INSERT_FAMILY."""
+    authorization = new.authorization
+    return {
+        "family_id": authorization.grant_id,
+        "family_handle": digest(new.token.handle),
+        "family_digest": digest(new.token.secret),
+        "family_previous_digest": None,
+        "family_answer": None,
+        "family_rotated_at": None,
+        "family_client": authorization.client.id,
+        "family_user_id": authorization.user_id,
+        "family_session_id": authorization.session_id,
+        "family_scopes": list(authorization.scopes),
+        "family_resource": authorization.resource,
+        "family_authenticated_at": authorization.authenticated_at,
+        "family_amr": list(authorization.amr),
+        "family_last_used_at": new.created_at,
+        "family_expires_at": new.expires_at,
+        "family_revoked_at": None,
+        "family_created_at": new.created_at,
+        "family_updated_at": new.created_at,
+    }

@@ -1,0 +1,50 @@
+"""Access tokens that are refused before they expire: by their `jti`, or all of a grant by its `gid`.
+
+What lasts is a row; what every request looks at is a key in Valkey, written once the row is committed.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import structlog
+from redis.exceptions import RedisError
+from sqlalchemy import Table, bindparam, func
+from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from saas.oauth.grants.models import RevocationRow
+from tenants.changes import after_commit
+
+log = structlog.get_logger(__name__)
+
+_rows: Final[Table] = RevocationRow.metadata.tables[RevocationRow.__tablename__]
+
+
+def _upsert() -> Insert:
+    statement = insert(_rows).values(id=bindparam("revoked"), expires_at=bindparam("until"))
+    later = func.greatest(_rows.c.expires_at, statement.excluded.expires_at)
+    return statement.on_conflict_do_update(index_elements=[_rows.c.id], set_={"expires_at": later})
+
+
+#: Parameters: `revoked` (a `jti` or `gid`), `until` (when the last token that it concerns expires by itself).
+REVOKE: Final = _upsert()
+
+
+class Revocations:
+    """`tell` writes the key: tenant, `jti` or `gid`, and until when it matters. It may raise RedisError."""
+
+    def __init__(self, tell: Callable[[UUID, str, datetime], Awaitable[None]]) -> None:
+        self._tell = tell
+
+    def tell_after_commit(self, session: AsyncSession, tenant_id: UUID, revoked: str, until: datetime) -> None:
+        """For a transaction that has executed REVOKE."""
+
+        async def tell() -> None:
+            try:
+                await self._tell(tenant_id, revoked, until)
+            except RedisError:
+                log.warning("Valkey does not know of a revocation yet", exc_info=True)
+
+        after_commit(session, tell)
