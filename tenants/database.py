@@ -9,8 +9,10 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection as SyncConnection
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import PoolProxiedConnection
 
 from tenants.changes import Change, count_epoch, take_after_commit
+from tenants.reads import Read
 
 if TYPE_CHECKING:
     _Connection = asyncpg.Connection[asyncpg.Record]
@@ -18,6 +20,7 @@ else:
     _Connection = asyncpg.Connection  # not subscriptable at run time
 
 _SCHEMA_OPTION = "tenant_schema"
+_MAX_ENGINES = 5_000
 
 
 class HasSchema(Protocol):
@@ -94,6 +97,8 @@ class Database:
         )
         event.listen(self.engine.sync_engine, "begin", _bind_path)
         self.on_commit = on_commit
+        #: Views of the one engine that bind transactions to a schema; making one costs a tenth of a small transaction.
+        self._engines: dict[str, AsyncEngine] = {}
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -107,8 +112,52 @@ class Database:
     @asynccontextmanager
     async def tenant_session(self, tenant: HasSchema) -> AsyncIterator[AsyncSession]:
         """A transaction whose search path is the tenant's schema and nothing else."""
-        async with self._transaction(self.engine.execution_options(**{_SCHEMA_OPTION: tenant.schema})) as session:
+        async with self._transaction(self._engine_of(tenant.schema)) as session:
             yield session
+
+    async def read_one(self, tenant: HasSchema, read: Read, **values: Any) -> asyncpg.Record | None:
+        """The first row of one SELECT, in a transaction like that of `tenant_session`, but read-only.
+
+        Straight to the driver, for a third of the CPU time of a session. Raises the driver's errors.
+        """
+        pooled, driver = await self._checkout()
+        try:
+            driver.search_path = quote_identifier(tenant.schema)
+            await driver.execute("BEGIN READ ONLY;")
+            row: asyncpg.Record | None = await driver.fetchrow(read.sql, *read.arguments(values))
+            await driver.execute("COMMIT")
+        except Exception:
+            if not driver.is_closed():
+                await driver.execute("ROLLBACK")
+            raise
+        except BaseException:
+            driver.terminate()  # cancelled on the way: nobody knows what it would answer to next
+            raise
+        else:
+            return row
+        finally:
+            if driver.is_closed():
+                pooled.invalidate()
+            pooled.close()
+
+    async def _checkout(self) -> tuple[PoolProxiedConnection, TenantConnection]:
+        """A connection of the pool that is still open, as far as one can tell without asking the server."""
+        while True:
+            pooled = await self.engine.raw_connection()
+            driver = pooled.driver_connection
+            if not isinstance(driver, TenantConnection):
+                raise TypeError("The engine was not made by tenants.database")
+            if not driver.is_closed():
+                return pooled, driver
+            pooled.invalidate()
+
+    def _engine_of(self, schema: str) -> AsyncEngine:
+        engine = self._engines.get(schema)
+        if engine is None:
+            if len(self._engines) >= _MAX_ENGINES:
+                self._engines.clear()
+            engine = self._engines[schema] = self.engine.execution_options(**{_SCHEMA_OPTION: schema})
+        return engine
 
     @asynccontextmanager
     async def _transaction(self, bind: AsyncEngine) -> AsyncIterator[AsyncSession]:

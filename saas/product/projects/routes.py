@@ -47,8 +47,8 @@ async def list_projects(
 
 
 @router.get("/{project_id}", summary="Read a project", dependencies=[_reader])
-async def read_project(project_id: UUID, session: TenantSession) -> Project:
-    return await service.find_project(session, project_id)
+async def read_project(project_id: UUID, request: Request) -> Project:
+    return await service.find_project(request.app.state.database, request.scope["tenant"], project_id)
 
 
 @router.patch("/{project_id}", summary="Change a project", dependencies=[_writer])

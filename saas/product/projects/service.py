@@ -1,9 +1,10 @@
 """Projects of one tenant: the session decides of which. Nothing here commits."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Table, delete, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, Table, bindparam, delete, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from saas.product.projects.errors import ProjectNotFound
@@ -11,11 +12,16 @@ from saas.product.projects.models import ProjectRow
 from saas.product.projects.schemas import NewProject, Project, ProjectChange, Sort, Status
 from saas.web.paging import Page, decode_cursor, encode_cursor, parse_instant
 from tenants.base import new_id, utc_now
+from tenants.database import Database
+from tenants.reads import Read
+from tenants.registry import Tenant
 
 # Columns, not entities: these rows are read, answered with and forgotten, so nothing has to keep track of them.
 _table: Final[Table] = ProjectRow.metadata.tables[ProjectRow.__tablename__]
 _columns: Final = [_table.c[name] for name in Project.model_fields]
-_by_id: Final = select(*_columns)
+_all: Final = select(*_columns)
+_one: Final = _all.where(_table.c.id == bindparam("id"))
+_read_one: Final = Read(_one)
 
 
 async def create_project(session: AsyncSession, new: NewProject, created_by: str) -> Project:
@@ -25,24 +31,20 @@ async def create_project(session: AsyncSession, new: NewProject, created_by: str
     return project
 
 
-async def find_project(session: AsyncSession, project_id: UUID) -> Project:
-    """Raises ProjectNotFound."""
-    row = (await session.execute(_by_id.where(_table.c.id == project_id))).one_or_none()
-    if row is None:
-        raise ProjectNotFound(project_id)
-    return _project(row)
+async def find_project(database: Database, tenant: Tenant, project_id: UUID) -> Project:
+    """Raises ProjectNotFound. This is read all the time, so it does without a session; see `Database.read_one`."""
+    return _project(await database.read_one(tenant, _read_one, id=project_id), project_id)
 
 
 async def change_project(session: AsyncSession, project_id: UUID, change: ProjectChange) -> Project:
     """Raises ProjectNotFound."""
     values = change.model_dump(exclude_unset=True)
-    if not values:
-        return await find_project(session, project_id)
-    statement = update(_table).where(_table.c.id == project_id).values(**values, updated_at=utc_now())
-    row = (await session.execute(statement.returning(*_columns))).one_or_none()
-    if row is None:
-        raise ProjectNotFound(project_id)
-    return _project(row)
+    if values:
+        changed = update(_table).where(_table.c.id == project_id).values(**values, updated_at=utc_now())
+        result = await session.execute(changed.returning(*_columns))
+    else:
+        result = await session.execute(_one, {"id": project_id})
+    return _project(result.one_or_none(), project_id)
 
 
 async def delete_project(session: AsyncSession, project_id: UUID) -> None:
@@ -67,9 +69,9 @@ async def list_projects(
         statement = statement.where(_table.c.status == status)
     if query:
         statement = statement.where(_table.c.name.icontains(query, autoescape=True))
-    found = [_project(row) for row in await session.execute(statement)]
-    items = found[:limit]
-    return Page(items=items, next_cursor=_place_of(items[-1], sort) if len(found) > limit else None)
+    rows = (await session.execute(statement)).all()
+    items = [_project_of(row) for row in rows[:limit]]
+    return Page(items=items, next_cursor=_place_of(items[-1], sort) if len(rows) > limit else None)
 
 
 def _after(sort: Sort, cursor: str | None) -> Select[Any]:
@@ -77,7 +79,7 @@ def _after(sort: Sort, cursor: str | None) -> Select[Any]:
     key = _table.c[sort.removeprefix("-")]
     descending = sort.startswith("-")
     order: list[ColumnElement[Any]] = [key.desc(), _table.c.id.desc()] if descending else [key, _table.c.id]
-    statement = _by_id.order_by(*order)
+    statement = _all.order_by(*order)
     if cursor is None:
         return statement
     place = tuple_(*decode_cursor(cursor, sort, _parse_name if key is _table.c.name else parse_instant))
@@ -94,6 +96,12 @@ def _parse_name(value: str) -> str:
     return NewProject(name=value).name
 
 
-def _project(row: Any) -> Project:
+def _project(row: Iterable[Any] | None, project_id: UUID) -> Project:
+    if row is None:
+        raise ProjectNotFound(project_id)
+    return _project_of(row)
+
+
+def _project_of(row: Iterable[Any]) -> Project:
     """Skips validation: what was checked on its way in needs no second look on its way out."""
-    return Project.model_construct(**row._mapping)  # noqa: SLF001 - public: it avoids the names of columns
+    return Project.model_construct(**dict(zip(Project.model_fields, row, strict=True)))

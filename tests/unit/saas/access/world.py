@@ -1,13 +1,10 @@
 """Two tenants on a real database, and an application of the API's own parts around them."""
 
-import os
 import time
 import uuid
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import asyncpg
 import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
@@ -18,21 +15,18 @@ from saas.access.middleware import BearerMiddleware
 from saas.access.routes import router as access_router
 from saas.access.scopes import ScopeCatalogue
 from saas.access.verifier import TokenVerifier
-from saas.dev import Servers
 from saas.features import FEATURES
 from saas.keys.service import KeyService
-from saas.kit.crypto import Sealer
+from saas.main import Services
 from saas.web.docs import docs_routes
 from saas.web.errors import install_error_handlers, render_tenancy_error
 from saas.web.middleware import BodyLimitMiddleware, RequestContextMiddleware, SecurityHeadersMiddleware
-from tenants import provisioning
 from tenants.changes import Changes
 from tenants.database import Database
 from tenants.middleware import TenantMiddleware
-from tenants.migrate.runner import migrate_platform
-from tenants.names import Origin
 from tenants.registry import Registry, Tenant
 from tenants.resolver import Resolver
+from tests.conftest import MakeTenant
 
 BODY_LIMIT = 64 * 1024
 ALL_SCOPES = "projects:read projects:write"
@@ -53,7 +47,7 @@ class World:
     async def signing_key(self, tenant: Tenant) -> tuple[str, Key]:
         return (await self.keys.ring(tenant)).signing_key()
 
-    def claims(self, tenant: Tenant, **changed: Any) -> dict[str, Any]:
+    def claims(self, tenant: Tenant, /, **changed: Any) -> dict[str, Any]:
         """What a good token says, but for `changed`; None leaves a claim out."""
         now = int(time.time())
         claims = {
@@ -69,7 +63,7 @@ class World:
         } | changed
         return {name: value for name, value in claims.items() if value is not None}
 
-    async def token(self, tenant: Tenant, **changed: Any) -> str:
+    async def token(self, tenant: Tenant, /, **changed: Any) -> str:
         kid, key = await self.signing_key(tenant)
         return jwt.encode({"typ": "at+jwt", "alg": "ES256", "kid": kid}, self.claims(tenant, **changed), key)
 
@@ -100,39 +94,13 @@ def build_app(world: World, verifier: TokenVerifier) -> FastAPI:
     return app
 
 
-async def _tenant(database: Database, registry: Registry, keys: KeyService, slug: str, plan: str) -> Tenant:
-    tenant = await provisioning.create_row(database, registry, slug=slug, name=slug.title(), plan=plan)
-    await provisioning.ensure_schema(database, tenant)
-    async with database.tenant_session(tenant) as session:
-        await keys.create_first(session, tenant.id)
-        await provisioning.activate(session, tenant)
-    active = await registry.by_slug(slug)
-    assert active is not None
-    return active
-
-
 @pytest.fixture(scope="package")
-async def world(servers: Servers) -> AsyncIterator[World]:
-    name = f"test_{uuid.uuid4().hex}"
-    admin = await asyncpg.connect(servers.database_url)
-    await admin.execute(f'CREATE DATABASE "{name}"')
-    changes = Changes()
-    url = servers.database_url.replace("/postgres?", f"/{name}?")
-    database = Database(url, pool_size=4, on_commit=changes.committed)
-    await migrate_platform(database)
-    registry = Registry(database, Origin.parse("http://localhost:8000"), changes)
-    keys = KeyService(database, Sealer(os.urandom(32)), changes)
-    acme = await _tenant(database, registry, keys, "acme", "pro")
-    globex = await _tenant(database, registry, keys, "globex", "free")
-    world = World(database, changes, registry, keys, acme, globex)
+async def world(services: Services, make_tenant: MakeTenant) -> World:
+    acme, globex = await make_tenant(plan="pro"), await make_tenant(plan="free")
+    world = World(services.database, services.changes, services.registry, services.keys, acme, globex)
 
     async def client_is_live(_: Tenant, client_id: str) -> bool:
         return client_id not in world.revoked
 
-    world.app = build_app(world, TokenVerifier(keys, client_is_live, changes))
-    try:
-        yield world
-    finally:
-        await database.close()
-        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-        await admin.close()
+    world.app = build_app(world, TokenVerifier(services.keys, client_is_live, services.changes))
+    return world
