@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 _APPLICATION: Final = "saas.main:create_app_from_env"
 #: Longer than proxies keep an idle connection, so that they never send a request into a closed one.
 _KEEP_ALIVE_SECONDS: Final = 75
+#: A worker that does not answer its parent for so long is replaced; a busy machine takes its time to start one.
+_HUNG_SECONDS: Final = 30
 #: A random key has about 30 different bytes of 32; one from a keyboard or an example does not.
 _FEWEST_BYTES: Final = 16
 
@@ -70,6 +72,7 @@ def _serve(settings: Settings, listener: socket.socket, workers: int, *, as_json
         _APPLICATION,
         factory=True,
         workers=workers,
+        timeout_worker_healthcheck=_HUNG_SECONDS,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.server.shutdown_grace,
         **OPTIONS,

@@ -13,7 +13,7 @@ import psutil
 
 from saas.dev.account import Account
 from saas.dev.errors import DevError
-from saas.dev.processes import call, end, last_line, lives, running_in, spawn
+from saas.dev.processes import call, complaint, end, lives, running_in, spawn
 
 VERSION: Final = "18"
 #: The longest name of a file that PostgreSQL binds; its folder's path must leave room for it.
@@ -71,7 +71,7 @@ class Postgres:
         deadline = time.monotonic() + _START_SECONDS
         while not self._answers():
             if not lives(server):
-                why = last_line(self._log.read_text(errors="replace"))
+                why = complaint(self._log.read_text(errors="replace"))
                 raise DevError(f"PostgreSQL does not start in {self._folder}: {why}; see {self._log}")
             if time.monotonic() > deadline:
                 raise DevError(f"PostgreSQL runs in {self._folder} but does not answer: see {self._log}")
@@ -100,7 +100,7 @@ class Postgres:
         code, output = call([self._bin / "initdb", *_INITDB, "--pgdata", new], folder=data, account=self._account)
         if code:
             shutil.rmtree(new, ignore_errors=True)
-            raise DevError(f"PostgreSQL cannot make its files in {data}: {last_line(output)}")
+            raise DevError(f"PostgreSQL cannot make its files in {data}: {complaint(output)}")
         new.rename(self._folder)
 
     def _spawn(self) -> psutil.Process:

@@ -1,6 +1,7 @@
 """Server processes that run in a folder, also those that a killed process has left behind."""
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import psutil
 from saas.dev.account import Account
 
 _POLL: Final = 0.02
+_ERROR: Final = re.compile(r"\b(FATAL|PANIC|error):|can't|failed", re.IGNORECASE)
 #: Variables like PGPORT must not reach the servers.
 _ENVIRONMENT: Final = {"PATH": os.defpath, "LC_ALL": "C"}
 #: Processes that this one has started, by number: whoever has children must collect them when they end.
@@ -68,20 +70,20 @@ def end(processes: Sequence[psutil.Process], signal: Signals, grace: float) -> N
 
 def lives(process: psutil.Process) -> bool:
     """Whether it still runs. A zombie is dead, though nobody may be there to collect it."""
-    child = _children.get(process.pid)
-    if child is not None and child.poll() is not None:
-        del _children[process.pid]
-        return False
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        living = process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
-        return False
+        living = False
+    if not living and (child := _children.pop(process.pid, None)) is not None:
+        child.wait()
+    return living
 
 
-def last_line(log: str) -> str:
-    """What a program said last: mostly why it gave up."""
+def complaint(log: str) -> str:
+    """Why a program gave up: the first error that it speaks of, else what it said last."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
-    return lines[-1] if lines else "it says nothing"
+    errors = [line for line in lines if _ERROR.search(line)]
+    return (errors or lines[-1:] or ["it says nothing"])[0]
 
 
 def _send(process: psutil.Process, signal: Signals) -> None:

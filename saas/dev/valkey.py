@@ -12,7 +12,7 @@ import psutil
 
 from saas.dev.account import Account
 from saas.dev.errors import DevError
-from saas.dev.processes import end, last_line, lives, running_in, spawn
+from saas.dev.processes import complaint, end, lives, running_in, spawn
 
 _PROGRAM: Final = "valkey-server"
 _OPTIONS: Final = ("--port", "0", "--unixsocketperm", "700", "--save", "", "--appendonly", "no")
@@ -45,7 +45,7 @@ class Valkey:
         deadline = time.monotonic() + _START_SECONDS
         while not self._answers():
             if not lives(server) or time.monotonic() > deadline:
-                why = last_line(self._log.read_text(errors="replace"))
+                why = complaint(self._log.read_text(errors="replace"))
                 raise DevError(f"Valkey does not start in {self._folder}: {why}; see {self._log}")
             time.sleep(_POLL)
 

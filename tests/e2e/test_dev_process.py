@@ -7,6 +7,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
@@ -16,10 +17,13 @@ from tests.e2e import dev
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for this file: the first start in it migrates and provisions, the others are quick."""
-    folder: Path = tmp_path_factory.mktemp("dev") / "data"
-    return folder
+def data() -> Iterator[Path]:
+    """One folder for this file: the first start in it migrates and provisions, the others are quick.
+
+    Not below pytest's, which every starting pytest closes to all but its user: the servers may have their own.
+    """
+    with TemporaryDirectory(prefix="saas-test-") as folder:
+        yield Path(folder) / "data"
 
 
 def _assert_one_line(done: "subprocess.CompletedProcess[str]", *words: str) -> None:
