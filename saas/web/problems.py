@@ -55,6 +55,14 @@ class InvalidRequest(Problem):
     title = "Invalid request"
 
 
+class PageError(Problem):
+    """An error that a person sees as a page: `title` says what is wrong, `detail` what to do now."""
+
+    status = 400
+    code = "bad-request"
+    title = "That did not work"
+
+
 def problem_response(
     status: int,
     code: str,

@@ -1,0 +1,95 @@
+"""A real browser for tests: Debian's Chromium under Playwright, and what every page is held to."""
+
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+
+#: Opens a page that is `width` px wide, in dark colours or light, with cookies of its own.
+PageAt = Callable[[int, bool], Awaitable[Page]]
+
+SCREENSHOTS = Path(__file__).parents[2] / ".screenshots"
+_HEIGHT = 800
+_ARGUMENTS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+_AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
+_RUN_AXE = """async rules => {
+    const options = {resultTypes: ["violations"], ...(rules.length ? {runOnly: {type: "rule", values: rules}} : {})};
+    const {violations} = await axe.run(document, options);
+    return violations.flatMap(({id, help, nodes}) => nodes.map(node => `${id}: ${help}: ${node.html}`));
+}"""
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium. It resolves `*.localhost` to this machine by itself."""
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.fail("These tests need Chromium: apt-get update && apt-get install -y --no-install-recommends chromium")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def page_at(browser: Browser) -> AsyncIterator[PageAt]:
+    contexts = []
+
+    async def open_page(width: int, dark: bool) -> Page:
+        context = await browser.new_context(
+            viewport={"width": width, "height": _HEIGHT},
+            color_scheme="dark" if dark else "light",
+            reduced_motion="reduce",
+        )
+        contexts.append(context)
+        return await context.new_page()
+
+    yield open_page
+    for context in contexts:
+        await context.close()
+
+
+async def look(page: Page, width: int, dark: bool) -> None:
+    """Change how an open page is looked at."""
+    await page.set_viewport_size({"width": width, "height": _HEIGHT})
+    await page.emulate_media(color_scheme="dark" if dark else "light")
+
+
+def complaints(page: Page) -> list[str]:
+    """A list that fills with what the browser complains of from now on: errors, refused resources, CSP violations."""
+    found: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            found.append(message.text)
+
+    page.on("console", hear)
+    page.on("pageerror", lambda error: found.append(str(error)))
+    return found
+
+
+async def barriers(page: Page, *rules: str) -> list[str]:
+    """What axe finds wrong for people who use a screen reader, a keyboard, or need contrast; by all rules or these."""
+    await page.evaluate(_AXE)
+    found: list[str] = await page.evaluate(_RUN_AXE, list(rules))
+    return found
+
+
+async def overflow(page: Page) -> int:
+    """By how many px the page is wider than its window."""
+    width: Any = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return int(width)
+
+
+async def screenshot(page: Page, name: str) -> None:
+    """Into .screenshots/, for people to look at; `name` may hold folders."""
+    path = SCREENSHOTS / f"{name}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    await page.screenshot(path=path, full_page=True)

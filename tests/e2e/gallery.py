@@ -1,0 +1,202 @@
+"""Every page with contexts like those of real life: short and long, empty and full, right and wrong."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from saas.access.scopes import Scope
+from saas.kit.clock import utc_now
+
+_NOW: Final = utc_now()
+_LONG: Final = "Bundesverband der Donaudampfschifffahrtsgesellschaften und verwandter Betriebe"
+_LONG_EMAIL: Final = "maximiliane.von-und-zu-hohenstein-bartenstein@mail.subsidiary.donaudampfschifffahrt.example.com"
+_TOO_SHORT: Final = "Use at least 10 characters."
+
+
+@dataclass(frozen=True)
+class User:
+    name: str = "Ada Byron"
+    email: str = "ada@example.com"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One page to look at. `host` chooses the tenant of the gallery."""
+
+    name: str
+    template: str
+    context: dict[str, Any] = field(default_factory=dict)
+    host: str = "acme"
+
+
+SCOPES: Final = (
+    Scope("openid", "Know who you are", "Your profile"),
+    Scope("profile", "See your name", "Your profile"),
+    Scope("email", "See your e-mail address", "Your profile"),
+    Scope("projects:read", "See your projects and their tasks", "Projects"),
+    Scope("projects:write", "Create and change projects", "Projects"),
+    Scope("projects:delete", "Delete projects for good, with everything in them", "Projects", sensitive=True),
+    Scope("members:read", "See who works here, and in which role", "People"),
+    Scope("members:write", "Invite people, change their roles and remove them", "People", sensitive=True),
+    Scope("offline_access", "Keep this access while you are away", "When you are away"),
+)
+
+
+def _session(number: int, device: str, **ago: float) -> dict[str, Any]:
+    return {
+        "id": str(UUID(int=number)),
+        "device": device,
+        "address": "2001:db8:85a3:8d3:1319:8a2e:370:7348" if number % 3 == 2 else f"203.0.113.{number}",
+        "last_seen": _NOW - timedelta(**ago),
+        "current": number == 1,
+    }
+
+
+_SESSIONS: Final = [
+    _session(1, "Firefox on Linux"),
+    _session(2, "Safari on iPhone", minutes=12),
+    _session(3, "Chrome on Windows", days=3),
+]
+_APPS: Final = [
+    {"id": "1", "name": "Ledger Sync", "since": _NOW - timedelta(days=80), "scopes": ["See your name"]},
+    {"id": "2", "name": _LONG, "since": _NOW - timedelta(hours=5), "scopes": [scope.description for scope in SCOPES]},
+]
+
+
+def _account(**changes: Any) -> dict[str, Any]:
+    plain = {"user": User(), "min_length": 10, "sessions": _SESSIONS, "apps": _APPS, "notice": None, "errors": {}}
+    return plain | changes
+
+
+def _consent(**changes: Any) -> dict[str, Any]:
+    plain = {
+        "app_name": "Ledger Sync",
+        "destination": "app.ledger-sync.example",
+        "user": User(),
+        "switch_url": "/signin",
+        "scopes": SCOPES[:4],
+        "new": frozenset(),
+        "hidden": {"request": "r1"},
+    }
+    return plain | changes
+
+
+def _signin(**changes: Any) -> dict[str, Any]:
+    return {"email": "", "app_name": None, "notice": None, "errors": {}} | changes
+
+
+_WRONG: Final = {"form": "The e-mail address or the password is not right. Try again, or reset your password."}
+_MISSING: Final = {"email": "Enter your e-mail address.", "password": "Enter your password."}
+_DEVICE: Final = {"app_name": "Living Room TV", "user_code": "WDJB-MJHT", "user": User(), "switch_url": "/signin"}
+_CODE_ERROR: Final = "There is no such code, or it has expired. Look at your device again."
+_MAIL: Final = "Somebody asked to reset the password of your account at Acme.\n\nIf it was you, open this link:"
+_MESSAGES: Final = [
+    {
+        "to": email,
+        "subject": subject,
+        "sent_at": _NOW - timedelta(minutes=minutes),
+        "text": _MAIL,
+        "links": ["http://acme.localhost:8000/reset/" + "Zk3x" * 12],
+    }
+    for email, subject, minutes in (
+        ("ada@example.com", "Choose a new password", 1),
+        (_LONG_EMAIL, f"Grace Hopper invites you to {_LONG}", 50),
+    )
+]
+
+SAMPLES: Final = (
+    Sample("signin", "identity/signin.html", _signin()),
+    Sample("signin-app", "identity/signin.html", _signin(email="ada@example.com", app_name="Ledger Sync")),
+    Sample("signin-wrong", "identity/signin.html", _signin(email="ada@example.com", errors=_WRONG)),
+    Sample("signin-missing", "identity/signin.html", _signin(errors=_MISSING)),
+    Sample(
+        "signin-notice", "identity/signin.html", _signin(notice="Your password is changed. Sign in with it."), "lemon"
+    ),
+    Sample("signin-long", "identity/signin.html", _signin(email=_LONG_EMAIL, app_name=_LONG), "long"),
+    Sample("account", "identity/account.html", _account()),
+    Sample("account-new", "identity/account.html", _account(sessions=_SESSIONS[:1], apps=[]), "ink"),
+    Sample("account-saved", "identity/account.html", _account(notice="Your name is changed.", apps=_APPS[:1]), "lemon"),
+    Sample(
+        "account-wrong",
+        "identity/account.html",
+        _account(errors={"current_password": "This is not your password.", "new_password": _TOO_SHORT}),
+    ),
+    Sample(
+        "account-full",
+        "identity/account.html",
+        _account(
+            user=User(_LONG, _LONG_EMAIL),
+            sessions=[
+                _session(n, f"Chrome {n} on a machine with quite a long name", hours=7 * n) for n in range(1, 26)
+            ],
+            apps=_APPS * 4,
+        ),
+        "long",
+    ),
+    Sample("reset-request", "identity/reset_request.html", {"email": "", "errors": {}}),
+    Sample("reset-sent", "identity/reset_sent.html", {"email": _LONG_EMAIL, "minutes": 30}),
+    Sample("reset", "identity/reset.html", {"email": "ada@example.com", "min_length": 10, "errors": {}}),
+    Sample(
+        "reset-wrong",
+        "identity/reset.html",
+        {"email": _LONG_EMAIL, "min_length": 10, "errors": {"new_password": _TOO_SHORT}},
+    ),
+    Sample(
+        "invitation",
+        "identity/invitation.html",
+        {"email": "ada@example.com", "invited_by": "Grace Hopper", "name": "", "min_length": 10, "errors": {}},
+    ),
+    Sample(
+        "invitation-wrong",
+        "identity/invitation.html",
+        {
+            "email": _LONG_EMAIL,
+            "invited_by": None,
+            "name": "",
+            "min_length": 10,
+            "errors": {"name": "Enter your name.", "new_password": "This password is too common: many would guess it."},
+        },
+        "long",
+    ),
+    Sample("link-invalid-reset", "identity/link_invalid.html", {"kind": "reset"}),
+    Sample("link-invalid-invitation", "identity/link_invalid.html", {"kind": "invitation"}),
+    Sample("signout", "identity/signout.html", {"user": User(), "app_name": "Ledger Sync", "hidden": {"state": "s"}}),
+    Sample("signed-out", "identity/signed_out.html", {"app_name": None, "return_url": None}),
+    Sample(
+        "signed-out-app", "identity/signed_out.html", {"app_name": "Ledger Sync", "return_url": "https://a.example"}
+    ),
+    Sample("consent", "oauth/consent.html", _consent()),
+    Sample("consent-more", "oauth/consent.html", _consent(scopes=SCOPES, new={"projects:delete", "offline_access"})),
+    Sample("consent-bare", "oauth/consent.html", _consent(scopes=(), user=User("", "ada@example.com")), "lemon"),
+    Sample(
+        "consent-long",
+        "oauth/consent.html",
+        _consent(
+            app_name=_LONG, destination="callback." + "very-" * 20 + "long.example", user=User(_LONG, _LONG_EMAIL)
+        ),
+        "long",
+    ),
+    Sample("device", "oauth/device.html", {"user_code": "", "errors": {}}),
+    Sample("device-wrong", "oauth/device.html", {"user_code": "WDJB-MJH", "errors": {"user_code": _CODE_ERROR}}),
+    Sample("device-confirm", "oauth/device_confirm.html", {**_DEVICE, "scopes": SCOPES[3:6], "hidden": {"code": "c"}}),
+    Sample("device-done", "oauth/device_done.html", {"app_name": "Living Room TV", "allowed": True}),
+    Sample("device-denied", "oauth/device_done.html", {"app_name": "Living Room TV", "allowed": False}, "ink"),
+    Sample("mailbox", "identity/mailbox.html", {"messages": _MESSAGES}),
+    Sample("mailbox-empty", "identity/mailbox.html", {"messages": []}),
+    Sample(
+        "error",
+        "web/error.html",
+        {
+            "title": "This app is not set up right",
+            "advice": "It wants to send you to an address that is not its own. Tell the people who run it.",
+            "request_id": "4f3c2b1a09f8e7d6c5b4a39281706f5e",
+        },
+    ),
+    Sample(
+        "error-no-tenant",
+        "web/error.html",
+        {"title": "There is nothing here", "advice": "Check the address: it may be mistyped.", "request_id": None},
+        "nobody",
+    ),
+)
