@@ -229,7 +229,8 @@ def _new_plan(name: str, limits: dict[str, int | None]) -> PlanRow:
         raise InvalidPlan(f"{name!r} is not a plan's name: use lower-case letters, digits and hyphens")
     missing = [limit for limit, value in limits.items() if value is None]
     if missing:
-        raise InvalidPlan(f"There is no plan {name!r}; to create it, give {' and '.join(missing)} too")
+        wanted = " and ".join(limit.replace("_per_", " a ") for limit in missing)
+        raise InvalidPlan(f"There is no plan {name!r}; to create it, give its {wanted} too")
     return PlanRow(name=name, **limits)
 
 

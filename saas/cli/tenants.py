@@ -54,7 +54,7 @@ def create(
     if done.created:
         output.note("The owner's password is shown this once.")
     else:
-        output.note(f"{slug} exists already; nothing was changed. Change it with `saas tenants set-plan` and the like.")
+        output.note(f"{slug} exists already; nothing was changed. Owner's password lost? `saas users reset-password`")
 
 
 @app.command("list")
@@ -174,7 +174,11 @@ def delete(
 
 def _confirm(tenant: "Tenant") -> None:
     output.note(f"This deletes {tenant.name} ({tenant.issuer}) with all its people, clients and data, for good.")
-    if typer.prompt("Type its slug to go on", err=True) != tenant.slug:
+    try:
+        typed = typer.prompt("Type its slug to go on", err=True)
+    except typer.Abort:
+        output.fail("Nothing was deleted; where nobody can answer, give --yes")
+    if typed != tenant.slug:
         output.fail("That is not its slug: nothing was deleted")
 
 

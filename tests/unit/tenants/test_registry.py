@@ -122,7 +122,7 @@ async def test_plans_are_changed_and_made(process: Process) -> None:
     name = new_slug()
     registry = process.registry
     async with process.database.platform_session() as session:
-        with pytest.raises(InvalidPlan, match="burst and requests_per_day"):
+        with pytest.raises(InvalidPlan, match="burst and requests a day"):
             await registry.set_plan_limits(session, name, requests_per_minute=5)
         for wrong in (0, -1, 10**9 + 1):
             with pytest.raises(InvalidPlan, match="between"):
