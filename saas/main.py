@@ -175,8 +175,9 @@ def _add_middleware(app: FastAPI, services: Services) -> None:
         exempt=_PLATFORM_PATHS.__contains__,
     )
     app.add_middleware(BodyLimitMiddleware, limit=settings.server.body_limit)
-    app.add_middleware(SecurityHeadersMiddleware, https=settings.public.origin.scheme == "https")
     app.add_middleware(RequestContextMiddleware)
+    # Outside, since the one before it answers what nobody expected.
+    app.add_middleware(SecurityHeadersMiddleware, https=settings.public.origin.scheme == "https")
 
 
 def _checks(services: Services) -> Mapping[str, Check]:

@@ -1,5 +1,6 @@
 """The way to the database: one transaction, one tenant, and no round trip more than the transaction itself."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,6 +22,8 @@ else:
 
 _SCHEMA_OPTION = "tenant_schema"
 _MAX_ENGINES = 5_000
+#: Seconds.
+_CLOSE_TIMEOUT = 2.0
 
 
 class HasSchema(Protocol):
@@ -131,7 +134,8 @@ class Database:
                 await driver.execute("ROLLBACK")
             raise
         except BaseException:
-            driver.terminate()  # cancelled on the way: nobody knows what it would answer to next
+            # Cancelled on the way: nobody knows what it would answer next. Closing cancels what the server still does.
+            await asyncio.shield(driver.close(timeout=_CLOSE_TIMEOUT))
             raise
         else:
             return row

@@ -1,0 +1,140 @@
+"""Reads that go straight to the driver: what they read, and in which state they leave the connection behind."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import asyncpg
+import pytest
+from sqlalchemy import Float, Uuid, bindparam, column, func, literal_column, select, table, text
+
+from tenants.base import new_id
+from tenants.reads import Read
+from tenants.registry import Tenant
+from tests.unit.tenants.conftest import Process
+
+_projects = table("projects", column("id", Uuid()), column("name"), column("status"))
+NAME = Read(select(_projects.c.name).where(_projects.c.id == bindparam("id"), _projects.c.status == "active"))
+PATH = Read(select(func.current_setting("search_path")))
+SLEEP = Read(select(func.pg_sleep(bindparam("seconds", type_=Float()))))
+FAIL = Read(select(literal_column("1 / 0")))
+
+
+@pytest.fixture
+async def process(database_url: str) -> AsyncIterator[Process]:
+    """With one connection, so that each read meets what the one before left behind."""
+    process = Process.start(database_url, pool_size=1)
+    yield process
+    await process.database.close()
+
+
+async def _add(process: Process, tenant: Tenant, name: str, status: str = "active") -> UUID:
+    row_id = new_id()
+    columns = "(id, created_at, updated_at, name, description, status, created_by)"
+    insert = text(f"INSERT INTO projects {columns} VALUES (:id, now(), now(), :name, '', :status, 'me')")
+    async with process.database.tenant_session(tenant) as session:
+        await session.execute(insert, {"id": row_id, "name": name, "status": status})
+    return row_id
+
+
+async def test_a_read_finds_the_row_of_its_tenant_alone(process: Process) -> None:
+    acme, globex = await process.make(), await process.make()
+    row_id = await _add(process, acme, "Apollo")
+    row = await process.database.read_one(acme, NAME, id=row_id)
+    assert row is not None
+    assert row["name"] == "Apollo"
+    assert await process.database.read_one(globex, NAME, id=row_id) is None
+
+
+async def test_values_of_the_statement_itself_are_sent_too(process: Process) -> None:
+    acme = await process.make()
+    row_id = await _add(process, acme, "Apollo", status="archived")
+    assert await process.database.read_one(acme, NAME, id=row_id) is None
+
+
+async def test_the_path_ends_with_the_read(process: Process) -> None:
+    acme = await process.make()
+    assert await _path(process, acme) == acme.schema
+    async with process.database.platform_session() as session:
+        assert await session.scalar(text("SHOW search_path")) == '""'
+
+
+async def test_a_read_cannot_write(process: Process) -> None:
+    acme = await process.make()
+    with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+        await process.database.read_one(acme, Read(select(func.pg_current_xact_id(), func.lo_creat(-1))))
+
+
+async def test_after_an_error_the_connection_is_good_for_the_next(process: Process) -> None:
+    acme = await process.make()
+    for _ in range(2):
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            await process.database.read_one(acme, FAIL)
+    assert await _path(process, acme) == acme.schema
+    async with process.database.tenant_session(acme) as session:
+        assert await session.scalar(text("SELECT count(*) FROM projects")) == 0
+
+
+async def test_a_cancelled_read_leaves_nothing_behind(process: Process) -> None:
+    acme = await process.make()
+    backend = (await _driver(process)).get_server_pid()
+    task = asyncio.create_task(process.database.read_one(acme, SLEEP, seconds=60.0))
+    async with _watcher(process) as watcher:
+        await _until(watcher, "SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = $1", backend)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await _until(watcher, "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $1", backend)
+    assert await _path(process, acme) == acme.schema
+
+
+async def test_a_connection_that_the_server_closed_is_replaced(process: Process) -> None:
+    acme = await process.make()
+    driver = await _driver(process)
+    async with _watcher(process) as watcher, asyncio.timeout(10):
+        await watcher.execute("SELECT pg_terminate_backend($1)", driver.get_server_pid())
+        while not driver.is_closed():  # noqa: ASYNC110 - the driver tells nobody
+            await asyncio.sleep(0.01)
+    assert await _path(process, acme) == acme.schema
+
+
+async def _path(process: Process, tenant: Tenant) -> str:
+    row = await process.database.read_one(tenant, PATH)
+    assert row is not None
+    return str(row[0])
+
+
+async def _driver(process: Process) -> "asyncpg.Connection[asyncpg.Record]":
+    """The one connection of the pool."""
+    pooled = await process.database.engine.raw_connection()
+    driver = pooled.driver_connection
+    pooled.close()
+    assert isinstance(driver, asyncpg.Connection)
+    return driver
+
+
+@asynccontextmanager
+async def _watcher(process: Process) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+    url = process.database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    watcher = await asyncpg.connect(url)
+    try:
+        yield watcher
+    finally:
+        await watcher.close()
+
+
+async def _until(watcher: "asyncpg.Connection[asyncpg.Record]", condition: str, pid: int) -> None:
+    async with asyncio.timeout(10):
+        while not await watcher.fetchval(condition, pid):  # noqa: ASYNC110 - the server tells nobody
+            await asyncio.sleep(0.01)
+
+
+async def test_a_value_that_the_statement_does_not_take_is_refused(process: Process) -> None:
+    with pytest.raises(TypeError, match="id"):
+        NAME.arguments({"ids": 1})
+
+
+def test_a_statement_that_depends_on_its_values_is_refused() -> None:
+    with pytest.raises(ValueError, match="session"):
+        Read(select(_projects.c.name).where(_projects.c.id.in_([new_id()])))
