@@ -66,7 +66,7 @@ class Registry:
         reserved_hosts: frozenset[str] = frozenset(),
     ) -> None:
         self.origin = origin
-        self.reserved_hosts = reserved_hosts | {origin.base_domain}
+        self.reserved_hosts = frozenset(map(normalize_host, reserved_hosts)) | {origin.base_domain}
         self._database = database
         self._hosts: Cache[str, Tenant] = Cache(self._load_host, owner=_id_of)
         self._slugs: Cache[str, Tenant] = Cache(self._load_slug, owner=_id_of)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Text, func, or_, select
+from sqlalchemy import ColumnElement, Text, func, or_, select
 
 from tenants.database import Database
 from tenants.migrate.render import PLATFORM, TENANT, Scripts
@@ -38,19 +38,23 @@ async def platform_is_behind(database: Database, scripts: Scripts = PLATFORM) ->
 
 async def behind(database: Database, scripts: Scripts = TENANT) -> list[Behind]:
     """Tenants that `saas migrate` has to move, by slug; those being made or deleted are left to who does that."""
-    query = (
-        select(TenantRow.id, TenantRow.slug, TenantRow.schema, TenantRow.revision)
-        .where(or_(TenantRow.revision.is_(None), TenantRow.revision.in_(scripts.older)))
-        .where(TenantRow.status.in_(("active", "suspended")))
-        .order_by(TenantRow.slug)
-    )
+    columns = select(TenantRow.id, TenantRow.slug, TenantRow.schema, TenantRow.revision)
     async with database.platform_session() as session:
-        return [Behind(*row) for row in await session.execute(query)]
+        rows = await session.execute(columns.where(*_is_behind(scripts)).order_by(TenantRow.slug))
+        return [Behind(*row) for row in rows]
 
 
 async def readiness(database: Database) -> str | None:
     """Why this code should not serve the database yet, for `/readyz`; None where every schema is at the head."""
     if await platform_is_behind(database):
         return "the platform's schema is behind: run `saas migrate`"
-    waiting = await behind(database)
-    return f"{len(waiting)} tenants' schemas are behind: run `saas migrate`" if waiting else None
+    async with database.platform_session() as session:
+        waiting = await session.scalar(select(func.count()).where(*_is_behind(TENANT)))
+    return f"{waiting} of the tenants' schemas are behind: run `saas migrate`" if waiting else None
+
+
+def _is_behind(scripts: Scripts) -> tuple[ColumnElement[bool], ...]:
+    return (
+        or_(TenantRow.revision.is_(None), TenantRow.revision.in_(scripts.older)),
+        TenantRow.status.in_(("active", "suspended")),
+    )

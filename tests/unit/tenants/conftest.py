@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import asyncpg
 import pytest
+from sqlalchemy import event
 
 from saas.dev import Servers
 from tenants import provisioning
@@ -40,7 +41,7 @@ class Process:
 
         changes = Changes(publish)
         database = Database(url, pool_size=pool_size, pool_timeout=60.0, on_commit=changes.committed)
-        registry = Registry(database, ORIGIN, changes, reserved_hosts=frozenset({"api.example.com"}))
+        registry = Registry(database, ORIGIN, changes, reserved_hosts=frozenset({"API.example.com:8443"}))
         return cls(database, changes, registry, sent, peers)
 
     async def make(self, slug: str = "", *, plan: str = "free", domain: str | None = None) -> Tenant:
@@ -53,6 +54,17 @@ class Process:
         async with self.database.tenant_session(made) as session:
             await provisioning.activate(session, made)
             return await self.registry.get(session, slug)
+
+
+class Statements:
+    """Counts what a process asks its database, transactions aside."""
+
+    def __init__(self, process: Process) -> None:
+        self.count = 0
+        event.listen(process.database.engine.sync_engine, "before_cursor_execute", self._counted)
+
+    def _counted(self, *_: object) -> None:
+        self.count += 1
 
 
 def new_slug() -> str:

@@ -1,23 +1,12 @@
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from tenants import provisioning
 from tenants.errors import InvalidPlan, PlanNotFound, TenantNotFound, TenantNotReady
 from tenants.registry import Plan, Tenant
-from tests.unit.tenants.conftest import ORIGIN, Process, new_slug
-
-
-class Statements:
-    """Counts what a process asks its database."""
-
-    def __init__(self, process: Process) -> None:
-        self.count = 0
-        event.listen(process.database.engine.sync_engine, "before_cursor_execute", self._counted)
-
-    def _counted(self, *_: object) -> None:
-        self.count += 1
+from tests.unit.tenants.conftest import ORIGIN, Process, Statements, new_slug
 
 
 async def test_tenant_is_found_with_plan_and_domains_in_one_statement(process: Process) -> None:

@@ -13,7 +13,7 @@ from tenants.migrate.plan import Behind, behind, platform_is_behind, platform_re
 from tenants.migrate.render import PLATFORM, TENANT, Scripts
 from tenants.migrate.runner import migrate_all, migrate_platform, migrate_tenant
 from tenants.registry import Tenant
-from tests.unit.tenants.conftest import Process, new_slug
+from tests.unit.tenants.conftest import Process, Statements, new_slug
 from tests.unit.tenants.migrate.test_render import write
 
 
@@ -42,6 +42,14 @@ async def _revision(process: Process, tenant: Tenant) -> tuple[str | None, str |
     async with process.database.tenant_session(tenant) as session:
         registered = (await process.registry.get(session, tenant.slug)).revision
         return await session.scalar(text("SELECT version_num FROM alembic_version")), registered
+
+
+async def _register(process: Process, tenant: Tenant, *, status: str, revision: str | None) -> None:
+    async with process.database.platform_session() as session:
+        await session.execute(
+            text("UPDATE platform.tenants SET status = :status, revision = :revision WHERE id = :id"),
+            {"status": status, "revision": revision, "id": tenant.id},
+        )
 
 
 async def test_platform_is_made_from_nothing_once(empty_database: Database) -> None:
@@ -82,7 +90,9 @@ async def test_everyone_who_is_behind_is_moved(alone: Process, longer: Scripts) 
     assert seen == [(1, 3), (2, 3), (3, 3)]
     for tenant in tenants:
         assert await _revision(alone, tenant) == ("9002", "9002")
+    statements = Statements(alone)
     assert await migrate_all(alone.database, on_progress, longer) == runner.Outcome()
+    assert statements.count == 1
     assert await behind(alone.database) == []  # ahead of this code is not behind
     assert await readiness(alone.database) is None
     with pytest.raises(InvalidRevision, match="9002"):
@@ -107,6 +117,15 @@ async def test_one_failure_leaves_its_schema_whole_and_stops_nobody(alone: Proce
     await alone.database.close()
 
 
+async def test_readiness_counts_who_is_behind(alone: Process) -> None:
+    made = await alone.make()
+    await _register(alone, made, status="active", revision=TENANT.steps[0].revision)
+    assert await readiness(alone.database) == "1 of the tenants' schemas are behind: run `saas migrate`"
+    assert (await migrate_all(alone.database)).migrated == [made.slug]  # its schema was not: the registry learns
+    assert await readiness(alone.database) is None
+    await alone.database.close()
+
+
 async def test_busy_schema_is_reported_and_left(
     process: Process, monkeypatch: pytest.MonkeyPatch, longer: Scripts
 ) -> None:
@@ -127,9 +146,7 @@ async def test_schema_of_a_tenant_being_deleted_does_not_rise_again(process: Pro
     tenant = await process.make()
     async with process.database.platform_session() as session:
         await session.execute(text(f'DROP SCHEMA "{tenant.schema}" CASCADE'))
-        await session.execute(
-            text("UPDATE platform.tenants SET status = 'deleting' WHERE slug = :slug"), {"slug": tenant.slug}
-        )
+    await _register(process, tenant, status="deleting", revision=None)
     with pytest.raises(TenantNotFound):
         await migrate_tenant(process.database, tenant)
     connection = await asyncpg.connect(database_url)
