@@ -38,8 +38,7 @@ def open_client(url: str, timeout: float) -> Redis:
         protocol=2,
         socket_timeout=timeout,
         socket_connect_timeout=timeout,
-        retry=Retry(NoBackoff(), 1),
-        retry_on_error=[RedisConnectionError],
+        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
     )
 
 
@@ -114,8 +113,8 @@ class Channel:
             try:
                 await subscription.subscribe(self._name)
                 tried.set()
+                pause = _FIRST_PAUSE
                 async for message in self._messages(subscription):
-                    pause = _FIRST_PAUSE
                     _deliver(on_message, message)
             except (RedisError, OSError) as error:
                 log.warning("Not listening on %s, trying again: %s", self._name, error)

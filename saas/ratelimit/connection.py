@@ -16,8 +16,6 @@ from saas.kit.redis import Address
 
 _Argument = str | bytes | int
 _NOTHING: Final = object()
-#: Seconds between the moment a call is late and the moment it fails.
-_SECOND_LOOK: Final = 0.001
 
 
 class Unavailable(Exception):
@@ -35,7 +33,7 @@ class _Call:
         self.future = future
         #: After the script: how many keys, the keys, the script's arguments. Of the greeting, the whole command.
         self.arguments = arguments
-        #: Of the loop's clock.
+        #: Of the loop's clock. Sending moves it: a busy loop is not the server's delay.
         self.deadline = deadline
         #: Whether to send the script itself, since the server does not know its digest.
         self.load = False
@@ -80,7 +78,8 @@ class _Link(asyncio.Protocol):
 
 
 class ScriptConnection:
-    """`timeout` is how long a call may take, `connect_timeout` how long an attempt to connect; seconds.
+    """`timeout` is how long an answer, or a connection to send the call on, may take; `connect_timeout` how long an
+    attempt to connect goes on; seconds.
 
     It connects when it is asked and is not connected. `batch` bounds how many calls go out in one write, so that those
     of other processes get their turn.
@@ -100,7 +99,6 @@ class ScriptConnection:
         self._waiting: deque[_Call] = deque()
         self._flush_is_due = False
         self._timer: asyncio.TimerHandle | None = None
-        self._looked_again = False
         self._closed = False
 
     async def open(self) -> bool:
@@ -189,9 +187,11 @@ class ScriptConnection:
         if self._link.sent:
             return
         calls: list[_Call] = []
+        deadline = asyncio.get_running_loop().time() + self._timeout
         while self._waiting and len(calls) < self._batch:
             call = self._waiting.popleft()
             if not call.future.done():
+                call.deadline = deadline
                 calls.append(call)
         if calls:
             self._link.send(calls, b"".join([self._pack(call) for call in calls]))
@@ -233,19 +233,19 @@ class ScriptConnection:
     def _look_at_the_clock(self) -> None:
         """Give up when the oldest call is late. One timer for all calls, which is not reset by each of them."""
         loop = asyncio.get_running_loop()
-        sent = self._link.sent if self._link else None
-        oldest = sent[0] if sent else self._waiting[0] if self._waiting else None
-        looked, self._looked_again, self._timer = self._looked_again, False, None
-        if oldest is None:
+        self._timer = None
+        if self._link is not None and self._link.sent:
+            deadline = self._link.sent[0].deadline
+        elif not self._waiting:
             return
-        if loop.time() < oldest.deadline:
-            self._timer = loop.call_at(oldest.deadline, self._look_at_the_clock)
-        elif looked:
-            self.drop(Unavailable(f"No answer within {self._timeout:g} s"))
+        elif self._link is not None:  # they are about to be sent
+            deadline = loop.time() + self._timeout
         else:
-            # The loop itself may be late, with the answer already in the socket: let it read that first.
-            self._looked_again = True
-            self._timer = loop.call_later(_SECOND_LOOK, self._look_at_the_clock)
+            deadline = self._waiting[0].deadline
+        if loop.time() < deadline:
+            self._timer = loop.call_at(deadline, self._look_at_the_clock)
+        else:
+            self.drop(Unavailable(f"No answer within {self._timeout:g} s"))
 
 
 def _packed(command: tuple[_Argument, ...]) -> bytes:

@@ -1,10 +1,13 @@
 """Refusals of the limiter."""
 
 from collections.abc import Sequence
+from typing import Final
 
-from saas.ratelimit.decision import Limit, Rate
+from saas.ratelimit.decision import Limit, Quota
 from saas.ratelimit.limiter import Verdict
 from saas.web.problems import Problem
+
+_PERIODS: Final = {1: "a second", 60: "a minute", 3600: "an hour"}
 
 
 class RateLimited(Problem):
@@ -18,7 +21,7 @@ class RateLimited(Problem):
         violated = [limit for limit, standing in pairs if standing.wait]
         seconds = verdict.retry_after
         super().__init__(
-            f"{_said(violated)} used up. Try again in {seconds} second{'' if seconds == 1 else 's'}.",
+            f"{_said(violated)} used up. Try again in {_counted(seconds, 'second')}.",
             headers={"Retry-After": str(seconds)},
             extra={"violated-policies": [limit.name for limit in violated], "retry_after": seconds},
         )
@@ -38,10 +41,17 @@ class TokenRevoked(Problem):
 
 
 def _said(limits: Sequence[Limit]) -> str:
-    said = " and ".join(
-        f"{limit.amount} requests in {limit.period} seconds, {limit.burst} at once"
-        if isinstance(limit, Rate)
-        else f"{limit.amount} requests a {limit.calendar} (UTC)"
-        for limit in limits
-    )
+    said = " and of ".join(map(_described, limits))
     return f"The plan's limit of {said} is" if len(limits) == 1 else f"The plan's limits of {said} are"
+
+
+def _described(limit: Limit) -> str:
+    requests = _counted(limit.amount, "request")
+    if isinstance(limit, Quota):
+        return f"{requests} a {limit.calendar} (UTC)"
+    period = _PERIODS.get(limit.period) or f"in {limit.period} seconds"
+    return f"{requests} {period}, {limit.burst} at once,"
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}" + ("" if number == 1 else "s")

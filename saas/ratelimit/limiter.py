@@ -16,7 +16,8 @@ from saas.settings import LimitsSettings
 
 log = logging.getLogger(__name__)
 
-_SCRIPT: Final = files(__package__).joinpath("check.lua").read_text(encoding="utf-8")
+#: What runs in Valkey for each check.
+SCRIPT: Final = files(__package__).joinpath("check.lua").read_text(encoding="utf-8")
 _REVOKED: Final = -1
 #: How much longer a revocation is kept than the token lives: the clocks of servers differ.
 _CLOCK_SKEW: Final = timedelta(minutes=10)
@@ -58,7 +59,7 @@ class Limiter:
     def __init__(self, url: str, settings: LimitsSettings, *, workers: int = 1, command_timeout: float = 0.5) -> None:
         """`workers` is how many processes this machine runs; `command_timeout` is for `revoke` and `purge`."""
         self._connection = ScriptConnection(
-            url, _SCRIPT, timeout=settings.timeout, connect_timeout=max(settings.timeout, command_timeout)
+            url, SCRIPT, timeout=settings.timeout, connect_timeout=max(settings.timeout, command_timeout)
         )
         self._client = open_client(url, command_timeout)
         self._breaker = Breaker(settings.failures, settings.pause)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from saas.ratelimit.decision import MAX_COST, SECOND, Limit, Quota, Rate, State, decide
-from saas.ratelimit.limiter import _SCRIPT
+from saas.ratelimit.limiter import SCRIPT
 
 EARLIEST = int(datetime(1971, 1, 1, tzinfo=UTC).timestamp()) * SECOND
 LATEST = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp()) * SECOND
@@ -35,8 +35,8 @@ class Script:
 
     def __init__(self, url: str) -> None:
         self.client: redis.Redis = redis.Redis.from_url(url, protocol=2)
-        assert _SCRIPT.count('call("TIME")') == 1
-        self._digest = self.client.script_load(_SCRIPT.replace('call("TIME")', 'call("LRANGE", "clock", 0, 1)'))
+        assert SCRIPT.count('call("TIME")') == 1
+        self._digest = self.client.script_load(SCRIPT.replace('call("TIME")', 'call("LRANGE", "clock", 0, 1)'))
 
     def check(self, keys: list[str], limits: tuple[Limit, ...], now: int, cost: int) -> list[int]:
         arguments = [argument for limit in limits for argument in limit.arguments]

@@ -52,6 +52,6 @@ def test_a_refusal_names_every_limit_that_refuses() -> None:
     problem = RateLimited(verdict(5 * SECOND, DAY, 0))
     assert problem.extra == {"violated-policies": ["minute", "day"], "retry_after": 86_400}
     assert problem.detail == (
-        "The plan's limits of 60 requests in 60 seconds, 10 at once and 1000 requests a day (UTC) are used up. "
+        "The plan's limits of 60 requests a minute, 10 at once, and of 1000 requests a day (UTC) are used up. "
         "Try again in 86400 seconds."
     )

@@ -62,7 +62,7 @@ async def test_a_refused_request_never_reaches_the_application(browser: httpx.As
         "type": "urn:saas:problem:rate-limited",
         "title": "Too many requests",
         "status": 429,
-        "detail": "The plan's limit of 1 requests in 60 seconds, 3 at once is used up. Try again in 60 seconds.",
+        "detail": "The plan's limit of 1 request a minute, 3 at once, is used up. Try again in 60 seconds.",
         "violated-policies": ["minute"],
         "retry_after": 60,
     }

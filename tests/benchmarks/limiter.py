@@ -1,0 +1,168 @@
+"""`python -m tests.benchmarks.limiter`: what a check of a request's limits costs, at 50 in flight.
+
+Through our one connection, and through the pool of redis-py with a call for each check; beside a script that does
+nothing. CPU is that of this process, and of the server, for one check. The figures are medians over the rounds.
+"""
+
+import argparse
+import asyncio
+import statistics
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from saas.kit.redis import open_client
+from saas.ratelimit.connection import ScriptConnection
+from saas.ratelimit.decision import Limit, Quota, Rate
+from saas.ratelimit.limiter import SCRIPT, Limiter, Subject
+from saas.ratelimit.middleware import Charge, RateLimitMiddleware
+from saas.settings import LimitsSettings
+from tests.valkey import run_valkey
+
+EMPTY = "return 1"
+LIMITS: tuple[Limit, ...] = (
+    Rate("minute", 10**8, 10**6),
+    Quota("day", 10**9, "day"),
+    Quota("month", 10**9, "month"),
+    Rate("second", 10**7, 10**6, 1),
+    Rate("hour", 10**9, 10**6, 3600),
+    Rate("ten", 10**8, 10**6, 600),
+)
+#: One check for the tenant of this number.
+Check = Callable[[int], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    per_second: float
+    cpu_us: float
+    server_us: float
+
+
+@asynccontextmanager
+async def contenders(url: str, in_flight: int) -> AsyncIterator[dict[str, Check]]:
+    """Each row of the table: what is checked, and how."""
+    limiter = Limiter(url, LimitsSettings(timeout=5))
+    await limiter.open()
+    empty = ScriptConnection(url, EMPTY, timeout=5)
+    client = open_client(url, 5)
+    digests = {script: await client.script_load(script) for script in (EMPTY, SCRIPT)}
+    tenants = [uuid4() for _ in range(in_flight)]
+    names = [f"{{{tenant.hex}}}:" for tenant in tenants]
+
+    def ours(limits: tuple[Limit, ...]) -> Check:
+        return lambda number: limiter.check(Subject(tenants[number], "token"), limits)
+
+    def pooled(limits: Sequence[Limit]) -> Check:
+        arguments = [str(argument) for limit in limits for argument in limit.arguments]
+
+        def check(number: int) -> Awaitable[Any]:
+            keys = [f"{names[number]}limit:{limit.name}" for limit in limits] + [f"{names[number]}revoked:token"]
+            return client.evalsha(digests[SCRIPT], len(keys), *keys, "1", *arguments)
+
+        return check
+
+    rows: dict[str, Check] = {
+        "empty script": lambda number: empty.run([names[number]], []),
+        "empty script, redis-py": lambda number: client.evalsha(digests[EMPTY], 1, names[number]),
+    }
+    for count in (1, 2, 3, 6):
+        rows[f"{count} limits"] = ours(LIMITS[:count])
+        rows[f"{count} limits, redis-py"] = pooled(LIMITS[:count])
+    rows["2 limits, as middleware"] = in_middleware(limiter, tenants)
+    yield rows
+    await limiter.close()
+    await empty.close()
+    await client.aclose()
+
+
+def in_middleware(limiter: Limiter, tenants: Sequence[Any]) -> Check:
+    """With the response's fields, around an application that only begins a response."""
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def send(_message: Any) -> None:
+        pass
+
+    charges = [Charge(Subject(tenant, "token"), LIMITS[:2]) for tenant in tenants]
+    middleware = RateLimitMiddleware(app, limiter, lambda scope: charges[scope["number"]])
+
+    async def receive() -> Any:
+        raise AssertionError("There is no body")
+
+    return lambda number: middleware({"type": "http", "number": number}, receive, send)
+
+
+async def measure(check: Check, url: str, in_flight: int, seconds: float) -> Result:
+    client = open_client(url, 5)
+    count = 0
+
+    async def work(number: int, until: float) -> None:
+        nonlocal count
+        while time.perf_counter() < until:
+            for _ in range(20):
+                await check(number)
+            count += 20
+
+    before, started, cpu = await server_cpu(client), time.perf_counter(), time.process_time()
+    await asyncio.gather(*(work(number, started + seconds) for number in range(in_flight)))
+    elapsed, cpu = time.perf_counter() - started, time.process_time() - cpu
+    served = await server_cpu(client) - before
+    await client.aclose()
+    return Result(count / elapsed, cpu / count * 1e6, served / count * 1e6)
+
+
+async def server_cpu(client: Any) -> float:
+    info = await client.info("cpu")
+    return float(info["used_cpu_user"] + info["used_cpu_sys"])
+
+
+async def run(url: str, in_flight: int, seconds: float, rounds: int) -> dict[str, list[Result]]:
+    async with contenders(url, in_flight) as rows:
+        results: dict[str, list[Result]] = {name: [] for name in rows}
+        for check in rows.values():
+            await measure(check, url, in_flight, 0.2)  # warm up
+        for _ in range(rounds):
+            for name, check in rows.items():
+                results[name].append(await measure(check, url, in_flight, seconds))
+        return results
+
+
+def table(results: dict[str, list[Result]], in_flight: int) -> Table:
+    shown = Table(title=f"{in_flight} in flight; medians")
+    for column in ("", "checks/s", "CPU µs", "server CPU µs", "of empty", "of empty, redis-py"):
+        shown.add_column(column, justify="left" if not column else "right")
+    medians = {name: statistics.median(r.per_second for r in found) for name, found in results.items()}
+    for name, found in results.items():
+        shown.add_row(
+            name,
+            f"{medians[name]:,.0f}",
+            f"{statistics.median(r.cpu_us for r in found):.1f}",
+            f"{statistics.median(r.server_us for r in found):.1f}",
+            f"{medians[name] / medians['empty script']:.2f}",
+            f"{medians[name] / medians['empty script, redis-py']:.2f}",
+        )
+    return shown
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=1.0, help="for each row and round")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--in-flight", type=int, default=50)
+    options = parser.parse_args()
+    with run_valkey() as valkey:
+        results = uvloop.run(run(valkey.url, options.in_flight, options.seconds, options.rounds))
+    Console(width=100).print(table(results, options.in_flight))
+
+
+if __name__ == "__main__":
+    main()
