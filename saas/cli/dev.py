@@ -45,7 +45,8 @@ curl -sS -w '\nHTTP %{http_code}\n' -H "Authorization: Bearer $$TOKEN" $globex/a
 @app.command()
 def dev(
     data: Annotated[
-        Path | None, typer.Option(help="Folder of the embedded servers.", show_default="SAAS_DATA, else .saas")
+        Path | None,
+        typer.Option(help="Folder of the embedded servers.", readable=False, show_default="SAAS_DATA, else .saas"),
     ] = None,
     host: Annotated[
         str | None, typer.Option(help="Address to listen on.", show_default="SAAS_SERVER_HOST, else 127.0.0.1")

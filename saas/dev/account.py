@@ -41,10 +41,16 @@ class Account:
         """Let the account reach `path`: the right to pass, not to list, on each folder above that denies it."""
         if self.uid is None:
             return
-        for folder in (*reversed(path.resolve().parents), path.resolve()):
-            if folder.is_dir() and not self._may(folder, stat.S_IXUSR):
-                log.warning("Letting the user %s pass through %s: servers do not run as root", _NAME, folder)
-                folder.chmod(folder.stat().st_mode | stat.S_IXOTH)
+        closed = [
+            folder
+            for folder in (*reversed(path.resolve().parents), path.resolve())
+            if folder.is_dir() and not self._may(folder, stat.S_IXUSR)
+        ]
+        for folder in closed:
+            folder.chmod(folder.stat().st_mode | stat.S_IXOTH)
+        if closed:
+            names = ", ".join(map(str, closed))
+            log.warning("Servers do not run as root: other users may now pass through %s", names)
 
     def let_read(self, trees: Iterable[Path]) -> None:
         """Let the account read the installed programs below `trees`, where a strict umask has denied it."""

@@ -96,12 +96,14 @@ class Postgres:
         for leftover in data.glob(".postgres-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         new = Path(tempfile.mkdtemp(dir=data, prefix=".postgres-"))
-        self._account.own(new)
-        code, output = call([self._bin / "initdb", *_INITDB, "--pgdata", new], folder=data, account=self._account)
-        if code:
+        try:
+            self._account.own(new)
+            code, output = call([self._bin / "initdb", *_INITDB, "--pgdata", new], folder=data, account=self._account)
+            if code:
+                raise DevError(f"PostgreSQL cannot make its files in {data}: {complaint(output)}")
+            new.rename(self._folder)
+        finally:
             shutil.rmtree(new, ignore_errors=True)
-            raise DevError(f"PostgreSQL cannot make its files in {data}: {complaint(output)}")
-        new.rename(self._folder)
 
     def _spawn(self) -> psutil.Process:
         end(running_in(self._folder, "postgres"), SIGQUIT, _STOP_SECONDS)

@@ -33,18 +33,22 @@ def spawn(command: Sequence[str | Path], *, folder: Path, log: Path, account: Ac
 
 
 def call(command: Sequence[str | Path], *, folder: Path, account: Account) -> tuple[int, str]:
-    """Run a program to its end: its exit code, and what it wrote."""
-    done = subprocess.run(  # noqa: S603 - our own programs
+    """Run a program to its end: its exit code, and what it wrote. Where we are interrupted, its children end too."""
+    with subprocess.Popen(  # noqa: S603 - our own programs
         command,
         cwd=folder,
         env=_ENVIRONMENT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=False,
         **account.popen,
-    )
-    return done.returncode, done.stdout
+    ) as child:
+        try:
+            output, _ = child.communicate()
+        except BaseException:
+            os.killpg(child.pid, SIGKILL)
+            raise
+    return child.returncode, output
 
 
 def running_in(folder: Path, program: str) -> list[psutil.Process]:
