@@ -1,135 +1,47 @@
-"""Where everything meets: settings become services, services become an application. Nothing is configured elsewhere."""
+"""Where everything meets: the services of `saas.services` become an application. Nothing is configured elsewhere."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import fields
 
 from fastapi import FastAPI
-from redis.asyncio import Redis
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Scope
 
 from saas.access.middleware import BearerMiddleware
 from saas.access.routes import router as access_router
-from saas.access.scopes import ScopeCatalogue
-from saas.access.verifier import TokenVerifier
 from saas.features import FEATURES
-from saas.keys.service import KeyService
-from saas.kit.crypto import Sealer
+from saas.identity import mailbox_pages
+from saas.identity.pages import routes as identity_routes
 from saas.kit.log import configure_logging
-from saas.kit.redis import Channel, open_client
-from saas.oauth.clients import ClientService
 from saas.oauth.routes import routes as oauth_routes
-from saas.ratelimit.limiter import Limiter, Subject
+from saas.ratelimit.limiter import Subject
 from saas.ratelimit.middleware import Charge, RateLimitMiddleware
 from saas.ratelimit.policy import limits_for
-from saas.settings import Settings, decode_key
+from saas.services import Services, build_services
+from saas.settings import Settings
 from saas.web.address import client_address
+from saas.web.assets import STATIC_PATHS, asset_routes
 from saas.web.docs import docs_routes
 from saas.web.errors import install_error_handlers, render_tenancy_error
 from saas.web.health import Check, health_routes
 from saas.web.middleware import BodyLimitMiddleware, RequestContextMiddleware, SecurityHeadersMiddleware
-from tenants.changes import Changes
-from tenants.database import Database
+from saas.web.pages import handle_page_error
+from saas.web.problems import PageError
 from tenants.middleware import TenantMiddleware
 from tenants.migrate.plan import readiness
-from tenants.registry import Registry, Tenant
-from tenants.resolver import Resolver
+from tenants.registry import Tenant
 
 log = logging.getLogger(__name__)
 
 API_PREFIX = "/api/v1"
 #: Paths that belong to the process and not to a tenant.
-_PLATFORM_PATHS = frozenset({"/healthz", "/readyz"})
+_PLATFORM_PATHS = STATIC_PATHS | {"/healthz", "/readyz"}
 _TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path
-#: Where processes tell each other what has changed (see `tenants.changes`).
-_CHANNEL = "saas:changes"
 #: Seconds between two looks at the stored epoch: a lost message is noticed within this time.
 _POLL_INTERVAL = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """Everything that a request, a command or a task may need, built once a process."""
-
-    settings: Settings
-    database: Database
-    redis: Redis
-    channel: Channel
-    changes: Changes
-    registry: Registry
-    resolver: Resolver
-    catalogue: ScopeCatalogue
-    sealer: Sealer
-    keys: KeyService
-    clients: ClientService
-    verifier: TokenVerifier
-    limiter: Limiter
-
-    async def close(self) -> None:
-        await self.limiter.close()
-        await self.redis.aclose()
-        await self.database.close()
-
-
-def build_services(settings: Settings) -> Services:
-    """Build the services; nothing is connected before it is used.
-
-    Raises ValueError, which says what to set, where a URL or the master key is missing.
-    """
-    for name, value in (
-        ("SAAS_DATABASE_URL", settings.database.url),
-        ("SAAS_REDIS_URL", settings.redis.url),
-        ("SAAS_SECRETS_MASTER_KEY", settings.secrets.master_key.get_secret_value()),
-    ):
-        if not value:
-            raise ValueError(f"{name} is not set")
-    redis = open_client(settings.redis.url, settings.redis.timeout)
-    channel = Channel(redis, _CHANNEL)
-    changes = Changes(channel.publish)
-    database = Database(
-        settings.database.url,
-        pool_size=settings.database.pool_size,
-        pool_timeout=settings.database.pool_timeout,
-        on_commit=changes.committed,
-    )
-    catalogue = ScopeCatalogue(scope for feature in FEATURES for scope in feature.SCOPES)
-    hosts = settings.public.platform_hosts
-    registry = Registry(database, settings.public.origin, changes, reserved_hosts=hosts)
-    sealer = Sealer(decode_key(settings.secrets.master_key), [decode_key(k) for k in settings.secrets.previous_keys])
-    keys = KeyService(database, sealer, changes)
-    clients = ClientService(database, catalogue, changes)
-
-    async def client_is_live(tenant: Tenant, client_id: str) -> bool:
-        return await clients.find(tenant, client_id) is not None
-
-    return Services(
-        settings=settings,
-        database=database,
-        redis=redis,
-        channel=channel,
-        changes=changes,
-        registry=registry,
-        resolver=Resolver(registry, hosts),
-        catalogue=catalogue,
-        sealer=sealer,
-        keys=keys,
-        clients=clients,
-        verifier=TokenVerifier(keys, client_is_live, changes),
-        limiter=Limiter(settings.redis.url, settings.limits),
-    )
-
-
-@asynccontextmanager
-async def open_services(settings: Settings) -> AsyncIterator[Services]:
-    """The services for the time of one command: without the tasks that keep a server's caches fresh."""
-    services = build_services(settings)
-    try:
-        yield services
-    finally:
-        await services.close()
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -138,8 +50,8 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        for name in Services.__slots__:
-            setattr(app.state, name, getattr(services, name))
+        for field in fields(Services):
+            setattr(app.state, field.name, getattr(services, field.name))
         async with AsyncExitStack() as stack:
             stack.push_async_callback(services.close)
             await stack.enter_async_context(services.channel.listen(services.changes.received))
@@ -148,10 +60,14 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(title="SaaS backend", version="1", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.router.routes.extend([*health_routes(_checks(services)), *oauth_routes, *docs_routes(app)])
+    app.router.routes.extend([*identity_routes, *asset_routes])
+    if settings.mail.mailbox:
+        app.router.routes.extend(mailbox_pages.routes)
     app.include_router(access_router, prefix=API_PREFIX)
     for feature in FEATURES:
         app.include_router(feature.router, prefix=API_PREFIX)
     install_error_handlers(app)
+    app.add_exception_handler(PageError, handle_page_error)
     _add_middleware(app, services)
     return app
 
@@ -204,7 +120,7 @@ def _charge_of(settings: Settings) -> Callable[[Scope], Charge | None]:
             return Charge(Subject(tenant.id, token_id=caller.token_id), limits_for(tenant.plan))
         if path == _TOKEN_PATH:
             address = client_address(scope, settings.public.trusted_proxies)
-            return Charge(Subject(tenant.id), limits_for(tenant.plan))
+            return Charge(Subject(tenant.id, bucket=f"token:{address}"), limits_for(tenant.plan))
         return None
 
     return charge

@@ -15,9 +15,10 @@ import pytest
 from fastapi import FastAPI
 
 from saas.dev import Servers, embedded
-from saas.main import Services, create_app, open_services
+from saas.main import create_app
 from saas.oauth.definition import ClientDefinition
 from saas.onboarding.service import onboard
+from saas.services import Services, open_services
 from saas.settings import Settings
 from tenants.database import Database
 from tenants.migrate.runner import migrate_platform

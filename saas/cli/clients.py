@@ -12,8 +12,8 @@ from saas.cli.runtime import run
 from tenants.errors import TenantNotReady
 
 if TYPE_CHECKING:
-    from saas.main import Services
     from saas.oauth.clients import ClientInfo, NewClient
+    from saas.services import Services
     from tenants.registry import Tenant
 
 app = typer.Typer(

@@ -12,9 +12,9 @@ from saas.identity.passwords import hash_password
 from saas.identity.service import create_owner, set_password
 from saas.kit.crypto import digest
 from saas.kit.ids import new_password
-from saas.main import Services, open_services
 from saas.oauth.definition import ClientDefinition
 from saas.onboarding.service import onboard
+from saas.services import Services, open_services
 from saas.settings import Settings
 from tenants.migrate.runner import migrate_all, migrate_platform
 from tenants.registry import Tenant

@@ -9,7 +9,7 @@ from saas.cli.output import JsonOption
 from saas.cli.runtime import run
 
 if TYPE_CHECKING:
-    from saas.main import Services
+    from saas.services import Services
     from tenants.migrate.plan import Behind
     from tenants.migrate.runner import Outcome
 

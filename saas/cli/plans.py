@@ -10,7 +10,7 @@ from saas.cli.output import JsonOption
 from saas.cli.runtime import run
 
 if TYPE_CHECKING:
-    from saas.main import Services
+    from saas.services import Services
     from tenants.registry import Plan
 
 app = typer.Typer(name="plans", help="See and change what the plans allow.", no_args_is_help=True)

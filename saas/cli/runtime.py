@@ -16,7 +16,7 @@ from saas.dev.demo import Memory
 from saas.settings import Settings
 
 if TYPE_CHECKING:
-    from saas.main import Services
+    from saas.services import Services
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ def run(work: "Callable[[Services], Awaitable[T]]", *, migrate: bool = True) -> 
 
 
 async def _work(settings: Settings, work: "Callable[[Services], Awaitable[T]]", *, migrate: bool) -> T:
-    from saas.main import open_services  # noqa: PLC0415 - the whole application: slow to import, not for `--help`
+    from saas.services import open_services  # noqa: PLC0415 - the whole application: slow to import, not for `--help`
     from tenants.migrate.runner import migrate_platform  # noqa: PLC0415 - as above
 
     async with open_services(settings) as services:

@@ -19,7 +19,7 @@ from saas.kit.log import configure_logging
 from saas.settings import Settings, decode_key
 
 if TYPE_CHECKING:
-    from saas.main import Services
+    from saas.services import Services
 
 app = typer.Typer()
 log = structlog.get_logger(__name__)

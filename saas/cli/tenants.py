@@ -9,7 +9,7 @@ from saas.cli.output import JsonOption
 from saas.cli.runtime import run
 
 if TYPE_CHECKING:
-    from saas.main import Services
+    from saas.services import Services
     from tenants.registry import Tenant
 
 app = typer.Typer(name="tenants", help="Create, find, change and delete tenants.", no_args_is_help=True)

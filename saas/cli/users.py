@@ -9,7 +9,7 @@ from saas.cli.output import JsonOption
 from saas.cli.runtime import run
 
 if TYPE_CHECKING:
-    from saas.main import Services
+    from saas.services import Services
 
 app = typer.Typer(name="users", help="Help the people of a tenant.", no_args_is_help=True)
 

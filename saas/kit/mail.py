@@ -15,7 +15,6 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from saas.kit.clock import utc_now
-from saas.settings import MailSettings
 
 _MAILBOX: Final = "saas:mailbox"
 _MAILBOX_SIZE: Final = 100
@@ -128,10 +127,3 @@ class NoMailer:
 
     async def send(self, message: Message) -> None:  # noqa: ARG002 - the protocol's
         raise MailNotConfigured("No mail is sent: set SAAS_MAIL_URL and SAAS_MAIL_SENDER")
-
-
-def build_mailer(settings: MailSettings, redis: Redis) -> Mailer:
-    if settings.mailbox:
-        return MailboxMailer(redis)
-    url = settings.url.get_secret_value()
-    return SmtpMailer(url, settings.sender, timeout=settings.timeout) if url else NoMailer()

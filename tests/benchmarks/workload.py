@@ -4,10 +4,10 @@ import base64
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from saas.main import open_services
 from saas.oauth.definition import ClientDefinition
 from saas.onboarding.service import onboard
 from saas.product.projects.models import ProjectRow
+from saas.services import open_services
 from saas.settings import Settings
 from tenants.migrate.runner import migrate_platform
 

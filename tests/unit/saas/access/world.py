@@ -17,7 +17,7 @@ from saas.access.scopes import ScopeCatalogue
 from saas.access.verifier import TokenVerifier
 from saas.features import FEATURES
 from saas.keys.service import KeyService
-from saas.main import Services
+from saas.services import Services
 from saas.web.docs import docs_routes
 from saas.web.errors import install_error_handlers, render_tenancy_error
 from saas.web.middleware import BodyLimitMiddleware, RequestContextMiddleware, SecurityHeadersMiddleware

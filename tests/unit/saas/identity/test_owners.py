@@ -5,7 +5,7 @@ from saas.identity.errors import EmailTaken, InvalidEmail, UserNotFound
 from saas.identity.models import UserRow
 from saas.identity.passwords import hash_password, verify_password
 from saas.identity.service import check_email, create_owner, email_key, set_password
-from saas.main import Services
+from saas.services import Services
 from tenants.registry import Tenant
 
 

@@ -10,7 +10,7 @@ from saas.keys.models import SigningKeyRow
 from saas.keys.ring import KeyRing
 from saas.keys.service import KeyService
 from saas.kit.crypto import Sealer, UnsealError
-from saas.main import Services
+from saas.services import Services
 from saas.settings import Settings, decode_key
 from tenants.changes import Change, Changes, mark_changed
 from tenants.registry import Tenant

@@ -14,10 +14,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from saas.access.scopes import Scope as AccessScope
 from saas.access.scopes import ScopeCatalogue
 from saas.keys.service import KeyService
-from saas.main import Services
 from saas.oauth.clients import ClientService, NewClient
 from saas.oauth.definition import ClientDefinition
 from saas.oauth.routes import routes
+from saas.services import Services
 from tenants.changes import Changes
 from tenants.database import Database
 from tenants.registry import Tenant

@@ -9,9 +9,9 @@ from typing import Any
 from httpx import AsyncClient
 from sqlalchemy import event
 
-from saas.main import Services
 from saas.oauth.clients import ClientService, NewClient
 from saas.oauth.definition import ClientDefinition
+from saas.services import Services
 from tenants.changes import Changes
 from tenants.database import Database
 from tenants.registry import Tenant

@@ -12,8 +12,8 @@ from sqlalchemy import func, select, text
 from saas.identity.models import UserRow
 from saas.identity.passwords import verify_password
 from saas.keys.models import SigningKeyRow
-from saas.main import Services
 from saas.onboarding.service import Onboarded, onboard
+from saas.services import Services
 from tenants import provisioning
 from tenants.errors import TenantNotFound, TenantNotReady
 from tenants.migrate.render import TENANT

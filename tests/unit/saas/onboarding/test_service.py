@@ -7,8 +7,8 @@ from sqlalchemy import select
 from saas.identity.errors import InvalidEmail
 from saas.identity.models import UserRow
 from saas.identity.passwords import verify_password
-from saas.main import Services
 from saas.onboarding.service import Onboarded, onboard
+from saas.services import Services
 from tenants.errors import HostTaken, TenantNotFound
 
 

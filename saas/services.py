@@ -1,0 +1,149 @@
+"""Settings become services: everything that a request, a command or a task may need, built once a process."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from redis.asyncio import Redis
+
+from saas.access.scopes import ScopeCatalogue
+from saas.access.verifier import TokenVerifier
+from saas.features import FEATURES
+from saas.identity.hooks import Hooks
+from saas.identity.links import LinkService
+from saas.identity.sessions import SessionService
+from saas.identity.throttle import Allowance, Throttle
+from saas.identity.users import UserService
+from saas.keys.service import KeyService
+from saas.kit.background import Background
+from saas.kit.crypto import Sealer
+from saas.kit.mail import MailboxMailer, Mailer, NoMailer, SmtpMailer
+from saas.kit.redis import Channel, open_client
+from saas.oauth.clients import ClientService
+from saas.ratelimit.decision import Rate
+from saas.ratelimit.limiter import Limiter, Subject
+from saas.settings import MailSettings, Settings, decode_key
+from saas.web.csrf import Csrf
+from tenants.changes import Changes
+from tenants.database import Database
+from tenants.registry import Registry, Tenant
+from tenants.resolver import Resolver
+
+#: Where processes tell each other what has changed (see `tenants.changes`).
+_CHANNEL = "saas:changes"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Routes find each of them under its name in `app.state`."""
+
+    settings: Settings
+    database: Database
+    redis: Redis
+    channel: Channel
+    changes: Changes
+    registry: Registry
+    resolver: Resolver
+    catalogue: ScopeCatalogue
+    sealer: Sealer
+    keys: KeyService
+    clients: ClientService
+    verifier: TokenVerifier
+    limiter: Limiter
+    hooks: Hooks
+    sessions: SessionService
+    links: LinkService
+    users: UserService
+    throttle: Throttle
+    csrf: Csrf
+    mailer: Mailer
+    background: Background
+
+    async def close(self) -> None:
+        await self.background.close()
+        await self.limiter.close()
+        await self.redis.aclose()
+        await self.database.close()
+
+
+def build_services(settings: Settings) -> Services:
+    """Build the services; nothing is connected before it is used.
+
+    Raises ValueError, which says what to set, where a URL or the master key is missing.
+    """
+    for name, value in (
+        ("SAAS_DATABASE_URL", settings.database.url),
+        ("SAAS_REDIS_URL", settings.redis.url),
+        ("SAAS_SECRETS_MASTER_KEY", settings.secrets.master_key.get_secret_value()),
+    ):
+        if not value:
+            raise ValueError(f"{name} is not set")
+    master_key = decode_key(settings.secrets.master_key)
+    origin, hosts = settings.public.origin, settings.public.platform_hosts
+    redis = open_client(settings.redis.url, settings.redis.timeout)
+    channel = Channel(redis, _CHANNEL)
+    changes = Changes(channel.publish)
+    database = Database(
+        settings.database.url,
+        pool_size=settings.database.pool_size,
+        pool_timeout=settings.database.pool_timeout,
+        on_commit=changes.committed,
+    )
+    catalogue = ScopeCatalogue(scope for feature in FEATURES for scope in feature.SCOPES)
+    registry = Registry(database, origin, changes, reserved_hosts=hosts)
+    sealer = Sealer(master_key, [decode_key(key) for key in settings.secrets.previous_keys])
+    keys = KeyService(database, sealer, changes)
+    clients = ClientService(database, catalogue, changes)
+    limiter = Limiter(settings.redis.url, settings.limits, workers=settings.server.workers)
+    hooks = Hooks()
+    sessions = SessionService(settings.identity, hooks)
+    links = LinkService(settings.identity)
+
+    async def client_is_live(tenant: Tenant, client_id: str) -> bool:
+        return await clients.find(tenant, client_id) is not None
+
+    async def charge(tenant_id: UUID, allowances: Sequence[Allowance]) -> int:
+        limits = tuple(Rate(each.name, each.amount, each.amount, each.period) for each in allowances)
+        return (await limiter.check(Subject(tenant_id), limits)).retry_after
+
+    return Services(
+        settings=settings,
+        database=database,
+        redis=redis,
+        channel=channel,
+        changes=changes,
+        registry=registry,
+        resolver=Resolver(registry, hosts),
+        catalogue=catalogue,
+        sealer=sealer,
+        keys=keys,
+        clients=clients,
+        verifier=TokenVerifier(keys, client_is_live, changes),
+        limiter=limiter,
+        hooks=hooks,
+        sessions=sessions,
+        links=links,
+        users=UserService(sessions, links, hooks),
+        throttle=Throttle(charge, settings.identity),
+        csrf=Csrf(master_key, secure=origin.scheme == "https"),
+        mailer=_mailer(settings.mail, redis),
+        background=Background(),
+    )
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """The services for the time of one command: without the tasks that keep a server's caches fresh."""
+    services = build_services(settings)
+    try:
+        yield services
+    finally:
+        await services.close()
+
+
+def _mailer(settings: MailSettings, redis: Redis) -> Mailer:
+    if settings.mailbox:
+        return MailboxMailer(redis)
+    url = settings.url.get_secret_value()
+    return SmtpMailer(url, settings.sender, timeout=settings.timeout) if url else NoMailer()
