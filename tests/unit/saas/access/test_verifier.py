@@ -163,6 +163,7 @@ async def test_the_public_key_is_no_secret(
 ) -> None:
     """The classic: HS256 with what everybody can read in the JWKS. By hand, since joserfc knows better too."""
     kid, key = await world.signing_key(world.acme)
+    assert isinstance(key, ECKey)
     token = unsigned({"typ": "at+jwt", "alg": "HS256", "kid": kid}, world.claims(world.acme))
     mac = hmac.digest(key.as_bytes(encoding=encoding, private=False), token.encode(), "sha256")
     assert await refused(verifier, world.acme, f"{token}.{_encoded(mac)}") == checks.BAD_SIGNATURE
