@@ -1,13 +1,18 @@
 """A real browser for tests: Debian's Chromium under Playwright, and what every page is held to."""
 
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+import socket
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from starlette.types import ASGIApp
 
 #: Opens a page that is `width` px wide, in dark colours or light, with cookies of its own.
 PageAt = Callable[[int, bool], Awaitable[Page]]
@@ -54,6 +59,20 @@ async def page_at(browser: Browser) -> AsyncIterator[PageAt]:
     yield open_page
     for context in contexts:
         await context.close()
+
+
+@contextmanager
+def serving(app: ASGIApp) -> Iterator[int]:
+    """Serve `app` on 127.0.0.1 at the port that this yields, from a thread."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 async def look(page: Page, width: int, dark: bool) -> None:

@@ -1,13 +1,9 @@
 """Every page at phone and desktop width, in light and dark: it fits, it can be read, a keyboard reaches all of it."""
 
-import socket
-import threading
 from collections.abc import Iterator
 from typing import Any
-from uuid import UUID
 
 import pytest
-import uvicorn
 from playwright.async_api import Page
 from playwright.async_api import Request as PageRequest
 from starlette.applications import Starlette
@@ -16,14 +12,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from saas.kit.clock import utc_now
 from saas.web.assets import asset_routes
 from saas.web.branding import Branding
 from saas.web.csrf import Csrf
 from saas.web.pages import render
-from tenants.registry import Plan, Tenant
-from tests.e2e.browser import PageAt, barriers, complaints, look, overflow, screenshot
+from tests.e2e.browser import PageAt, barriers, complaints, look, overflow, screenshot, serving
 from tests.e2e.gallery import SAMPLES, Sample
+from tests.samples import sample_tenant
 
 WIDTHS = (360, 1280)
 #: Bytes of a page and all it loads, uncompressed; the fullest account page is the largest.
@@ -57,26 +52,9 @@ class Tenants:
         if scope["type"] == "http":
             slug = dict(scope["headers"])[b"host"].decode().partition(".")[0]
             if slug in _NAMES:
-                scope["tenant"] = _tenant(slug)
+                scope["tenant"] = sample_tenant(slug, _NAMES[slug])
                 scope["branding"] = Branding(_NAMES[slug], **({"accent": _ACCENTS[slug]} if slug in _ACCENTS else {}))
         await self.app(scope, receive, send)
-
-
-def _tenant(slug: str) -> Tenant:
-    return Tenant(
-        id=UUID(int=1),
-        slug=slug,
-        name=_NAMES[slug],
-        host=f"{slug}.localhost",
-        issuer=f"http://{slug}.localhost",
-        schema="t_1",
-        status="active",
-        plan=Plan("free", 60, 10, 1000),
-        domains=(),
-        suspended_reason=None,
-        revision=None,
-        created_at=utc_now(),
-    )
 
 
 async def _show(request: Request) -> Response:
@@ -90,13 +68,8 @@ def gallery() -> Iterator[int]:
     app = Starlette(routes=[*asset_routes, Route("/{name}", _show)])
     app.state.csrf = Csrf(bytes(32), secure=False)
     app.add_middleware(Tenants)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        yield listener.getsockname()[1]
-        server.should_exit = True
-        thread.join()
+    with serving(app) as port:
+        yield port
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
@@ -128,18 +101,17 @@ async def test_the_keyboard_reaches_everything_in_order(gallery: int, page_at: P
         await page.keyboard.press("Tab")
 
 
-async def test_a_logo_stands_in_place_of_the_initial(gallery: int, page_at: PageAt) -> None:
+@pytest.mark.parametrize(("host", "colour"), [("acme", "rgb(255, 255, 255)"), ("lemon", "rgb(0, 0, 0)")])
+async def test_text_on_the_accent_follows_the_accent(gallery: int, page_at: PageAt, host: str, colour: str) -> None:
     page = await page_at(WIDTHS[0], False)
-    await _open(page, f"http://acme.localhost:{gallery}/signin")
-    assert await page.locator(".mark").inner_text() == "A"
-    assert await page.locator(".mark").evaluate("element => getComputedStyle(element).color") == "rgb(255, 255, 255)"
-    await _open(page, f"http://lemon.localhost:{gallery}/signin-notice")
-    assert await page.locator(".mark").evaluate("element => getComputedStyle(element).color") == "rgb(0, 0, 0)"
+    await _open(page, f"http://{host}.localhost:{gallery}/signin")
+    for part in (page.locator(".mark"), page.get_by_role("button", name="Sign in")):
+        assert await part.evaluate("element => getComputedStyle(element).color") == colour
 
 
 async def _open(page: Page, url: str) -> int:
     """Open `url`; returns the bytes of the bodies of all that was loaded."""
     finished: list[PageRequest] = []
-    page.on("requestfinished", finished.append)
+    page.on("requestfinished", lambda request: finished.append(request))  # noqa: PLW0108 - builtins are not taken
     await page.goto(url)
     return sum([(await request.sizes())["responseBodySize"] for request in finished])
