@@ -6,11 +6,20 @@ A description is ASCII without quotes and backslashes: Authlib raises ValueError
 from collections.abc import Iterable
 
 from authlib.oauth2.rfc6749 import errors
+from authlib.oidc.core import errors as oidc
 
 OAuth2Error = errors.OAuth2Error
 InvalidRequest = errors.InvalidRequestError
 InvalidGrant = errors.InvalidGrantError
 InvalidScope = errors.InvalidScopeError
+UnauthorizedClient = errors.UnauthorizedClientError
+AccessDenied = errors.AccessDeniedError
+# OpenID Connect Core section 3.1.2.6.
+LoginRequired = oidc.LoginRequiredError
+ConsentRequired = oidc.ConsentRequiredError
+RequestNotSupported = oidc.RequestNotSupportedError
+RequestUriNotSupported = oidc.RequestURINotSupportedError
+RegistrationNotSupported = oidc.RegistrationNotSupportedError
 
 
 class InvalidClient(errors.InvalidClientError):  # type: ignore[misc] # Authlib has no types
@@ -21,6 +30,13 @@ class InvalidClient(errors.InvalidClientError):  # type: ignore[misc] # Authlib 
     def get_headers(self) -> list[tuple[str, str]]:
         headers = errors.OAuth2Error.get_headers(self)
         return [*headers, ("WWW-Authenticate", 'Basic realm="OAuth client", charset="UTF-8"')]
+
+
+class UnsupportedResponseType(errors.UnsupportedResponseTypeError):  # type: ignore[misc] # Authlib has no types
+    """Says what is supported; Authlib's repeats what was asked for, which may hold anything."""
+
+    def get_body(self) -> list[tuple[str, str]]:
+        return [("error", self.error), ("error_description", "The parameter response_type must be code")]
 
 
 class UnsupportedGrantType(errors.UnsupportedGrantTypeError):  # type: ignore[misc] # Authlib has no types

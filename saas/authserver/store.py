@@ -23,19 +23,6 @@ class ClientStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class NewCode:
-    """A code (RFC 6749 section 4.1.2) and what it is bound to. Its authorization has a session."""
-
-    code: str = field(repr=False)
-    authorization: Authorization
-    redirect_uri: str
-    #: RFC 7636, by the method S256.
-    challenge: str
-    created_at: datetime
-    expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class StoredCode:
     """A code as it was issued, and how things stand now."""
 
@@ -48,6 +35,14 @@ class StoredCode:
     #: The browser session that it was issued in still lasts.
     session_active: bool
     holder: Holder
+
+    def get_redirect_uri(self) -> str:
+        """As Authlib calls it."""
+        return self.redirect_uri
+
+    def get_scope(self) -> str:
+        """As Authlib calls it."""
+        return " ".join(self.authorization.scopes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +77,6 @@ class Family:
 
 class CodeStore(Protocol):
     """Authorization codes. They stay until they expire, so that a second use is noticed."""
-
-    def add(self, new: NewCode) -> None: ...
 
     def locked(self, code: str, client: Client, now: datetime) -> StoredCode | None:
         """None where there is none, or not of this client."""

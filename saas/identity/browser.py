@@ -29,7 +29,7 @@ _DOTS: Final = re.compile(r"/(?:\.|%2e){1,2}(?:/|\?|$)", re.IGNORECASE)
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def page(path: str, endpoint: Endpoint, *methods: str) -> Route:
+def page(path: str, endpoint: Endpoint, *methods: str, name: str | None = None) -> Route:
     """A route for people, on the tenant's own hosts only: `X-Tenant` never picks a tenant for a browser."""
 
     @wraps(endpoint)
@@ -40,7 +40,7 @@ def page(path: str, endpoint: Endpoint, *methods: str) -> Route:
             return error_page(request, 404, "Nothing is here", f"Open this page at {tenant.issuer}.")
         return await endpoint(request)
 
-    return Route(path, on_own_host, methods=list(methods))
+    return Route(path, on_own_host, methods=list(methods), name=name)
 
 
 def safe_target(value: str | None) -> str | None:

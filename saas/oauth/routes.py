@@ -18,6 +18,7 @@ from saas.authserver.metadata import metadata
 from saas.authserver.server import Server, error_response
 from saas.authserver.tokens import Extension, Issuer
 from saas.keys.ring import KeyRing
+from saas.oauth import authorize
 from saas.oauth.exchange import PUBLIC_HEADERS, read_request, sent
 from saas.oauth.store import ResolvedClient
 from tenants.registry import Tenant
@@ -63,6 +64,7 @@ def _document(document: dict[str, Any], media_type: str = "application/json") ->
 
 #: Each named as RFC 8414 section 2 names its address, where it does: the metadata document lists what is here.
 routes: Final = [
+    *authorize.routes,
     Route("/oauth2/token", token, methods=["POST"], name="token_endpoint"),
     Route("/oauth2/jwks", jwks, name="jwks_uri"),
     Route("/.well-known/oauth-authorization-server", authorization_server_metadata, name="metadata"),

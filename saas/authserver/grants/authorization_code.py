@@ -9,6 +9,7 @@ from authlib.oauth2.rfc6749 import grants
 
 from saas.authserver import pkce
 from saas.authserver.authorization import Authorization, granted
+from saas.authserver.authorization_request import PROMPTS, RESPONSE_MODE, RESPONSE_TYPE
 from saas.authserver.client import Client
 from saas.authserver.errors import InvalidGrant
 from saas.authserver.refresh import RefreshToken
@@ -19,8 +20,9 @@ class AuthorizationCodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[mis
     TOKEN_ENDPOINT_AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
     NEEDS_STORAGE = True
     METADATA: Final[Mapping[str, Any]] = {
-        "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
+        "response_types_supported": [RESPONSE_TYPE],
+        "response_modes_supported": [RESPONSE_MODE],
+        "prompt_values_supported": list(PROMPTS),
         "code_challenge_methods_supported": [pkce.METHOD],
         "authorization_response_iss_parameter_supported": True,
     }

@@ -1,13 +1,15 @@
 """Authorization codes in PostgreSQL: one statement to issue, one to lock, one to redeem."""
 
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Table, bindparam, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from saas.authserver.authorization import Authorization
 from saas.authserver.client import Client
-from saas.authserver.store import NewCode, NewFamily, StoredCode
+from saas.authserver.store import NewFamily, StoredCode
 from saas.identity.models import SessionRow, UserRow
 from saas.kit.crypto import digest
 from saas.oauth.grants.families import INSERT_FAMILY, family_values
@@ -49,14 +51,28 @@ _redeem: Final = update(_codes).where(_codes.c.id == bindparam("code_id")).value
 _redeem_into_family: Final = INSERT_FAMILY.add_cte(_redeem.cte("redeemed"))
 
 
+@dataclass(frozen=True, slots=True)
+class NewCode:
+    """A code (RFC 6749 section 4.1.2) and what it is bound to. Its authorization has a session."""
+
+    code: str = field(repr=False)
+    authorization: Authorization
+    redirect_uri: str
+    #: RFC 7636, by the method S256.
+    challenge: str
+    created_at: datetime
+    expires_at: datetime
+
+
+async def issue(session: AsyncSession, new: NewCode) -> None:
+    await session.execute(_insert, _values(new))
+
+
 class Codes:
     """The `CodeStore` of one transaction of a tenant."""
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
-
-    def add(self, new: NewCode) -> None:
-        self._transaction.execute(_insert, code_values(new))
 
     def locked(self, code: str, client: Client, now: datetime) -> StoredCode | None:
         row: Any = self._transaction.execute(_locked, {"digest": digest(code), "client": client.id}).one_or_none()
@@ -85,7 +101,7 @@ class Codes:
             self._transaction.execute(_redeem_into_family, family_values(family) | spent)
 
 
-def code_values(new: NewCode) -> dict[str, Any]:
+def _values(new: NewCode) -> dict[str, Any]:
     """Of the row. Raises ValueError for an authorization without a session."""
     authorization = new.authorization
     if authorization.session_id is None:

@@ -18,10 +18,12 @@ from saas.oauth.clients import ClientService, NewClient
 from saas.oauth.definition import ClientDefinition
 from saas.oauth.routes import routes
 from saas.services import Services
+from saas.settings import Settings
 from tenants.changes import Changes
 from tenants.database import Database
 from tenants.registry import Tenant
 from tests.conftest import MakeTenant
+from tests.unit.saas.oauth.flow import Flow, build_flow
 
 CATALOGUE = ScopeCatalogue(
     [
@@ -111,3 +113,12 @@ async def decode(http: AsyncClient, token: str) -> jwt.Token:
     document = (await http.get("/.well-known/oauth-authorization-server")).json()
     keys = (await http.get(document["jwks_uri"])).content
     return jwt.decode(token, KeySet.import_key_set(json.loads(keys)), algorithms=["ES256"])
+
+
+@pytest.fixture
+async def flow(services: Services, settings: Settings) -> AsyncIterator[Flow]:
+    flow = build_flow(services, settings)
+    try:
+        yield flow
+    finally:
+        await flow.people.close()

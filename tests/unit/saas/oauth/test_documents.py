@@ -17,11 +17,13 @@ async def test_metadata_says_what_there_is(world: World) -> None:
     assert response.headers["content-type"] == "application/json"
     assert response.json() == {
         "issuer": issuer,
+        "authorization_endpoint": issuer + "/oauth2/authorize",
         "token_endpoint": issuer + "/oauth2/token",
         "jwks_uri": issuer + "/oauth2/jwks",
         "scopes_supported": list(CATALOGUE.names),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "grant_types_supported": list(GRANTS),
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         "code_challenge_methods_supported": ["S256"],
@@ -35,6 +37,7 @@ async def test_metadata_names_registered_members_and_mounted_paths(world: World)
     assert set(document) <= {
         *AuthorizationServerMetadata.REGISTRY_KEYS,
         *rfc9207.AuthorizationServerMetadata.REGISTRY_KEYS,
+        "prompt_values_supported",  # of "Initiating User Registration via OpenID Connect"; Authlib does not know it
     }
     mounted = {route.path for route in routes}
     urls = {name: url for name, url in document.items() if name.endswith(("_endpoint", "_uri"))}

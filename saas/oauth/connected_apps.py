@@ -1,0 +1,44 @@
+"""The applications that a person has let in: what the account page shows (`identity.apps.ConnectedApps`)."""
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from saas.access.scopes import ScopeCatalogue
+from saas.authserver.destination import Parameters, Undeliverable
+from saas.identity.apps import ConnectedApp
+from saas.kit.clock import utc_now
+from saas.oauth.clients import ClientService
+from saas.oauth.grants.consents import connections_of
+from saas.oauth.grants.endings import Endings
+from tenants.registry import Tenant
+
+
+class ConnectedAppService:
+    def __init__(self, clients: ClientService, catalogue: ScopeCatalogue, endings: Endings) -> None:
+        self._clients = clients
+        self._words = {scope.name: scope.description for scope in catalogue}
+        self._endings = endings
+
+    async def list(self, session: AsyncSession, user_id: UUID) -> Sequence[ConnectedApp]:
+        apps: dict[str, ConnectedApp] = {}
+        for client_id, name, since, scopes in await connections_of(session, user_id, utc_now()):
+            known = apps.get(client_id)
+            words = [self._words[scope] for scope in scopes if scope in self._words]
+            both = dict.fromkeys([*(known.scopes if known else ()), *words])
+            apps[client_id] = ConnectedApp(client_id, name, known.since if known else since, tuple(both))
+        return sorted(apps.values(), key=lambda app: (app.name.casefold(), app.id))
+
+    async def revoke(self, session: AsyncSession, tenant: Tenant, user_id: UUID, client_id: str) -> bool:
+        client = await self._clients.find(tenant, client_id)
+        return client is not None and await self._endings.disconnect(session, tenant, user_id, client.id)
+
+    async def name_at(self, tenant: Tenant, path: str) -> str | None:
+        try:
+            client_id = Parameters.of(urlsplit(path).query).get("client_id")
+        except (Undeliverable, ValueError):
+            return None
+        client = await self._clients.find(tenant, client_id or "")
+        return None if client is None else client.name

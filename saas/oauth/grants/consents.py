@@ -1,0 +1,69 @@
+"""What a person has allowed a client before: remembered, so that only what is new is asked for."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Table, bindparam, select, union_all
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from saas.authserver.client import Client
+from saas.identity.models import SessionRow
+from saas.identity.sessions import BY_COOKIE, SessionService, SignedIn
+from saas.oauth.grants.models import ConsentRow, RefreshFamilyRow
+from saas.oauth.models import ClientRow
+
+_MOST_LISTED: Final = 500
+_consents: Final[Table] = ConsentRow.metadata.tables[ConsentRow.__tablename__]
+_families: Final[Table] = RefreshFamilyRow.metadata.tables[RefreshFamilyRow.__tablename__]
+_clients: Final[Table] = ClientRow.metadata.tables[ClientRow.__tablename__]
+_sessions: Final[Table] = SessionRow.metadata.tables[SessionRow.__tablename__]
+_person_and_consent: Final = BY_COOKIE.add_columns(
+    select(_consents.c.scopes)
+    .where(_consents.c.user_id == _sessions.c.user_id, _consents.c.client == bindparam("client"))
+    .correlate(_sessions)
+    .scalar_subquery()
+)
+
+
+async def find_person(
+    session: AsyncSession, sessions: SessionService, cookie: str | None, client: Client
+) -> tuple[SignedIn | None, frozenset[str]]:
+    """Who holds the cookie, and which scopes they have allowed the client. One SELECT."""
+    person, more = await sessions.look_up(session, cookie, _person_and_consent, client=client.id)
+    return person, frozenset(more[0] or ()) if more else frozenset()
+
+
+class Connection(NamedTuple):
+    """What a client has from a person: by consent, or by a refresh token."""
+
+    client_id: str
+    name: str
+    since: datetime
+    scopes: Sequence[str]
+
+
+async def connections_of(session: AsyncSession, user_id: UUID, now: datetime) -> list[Connection]:
+    """Of clients that are not revoked; the oldest first, several for one client; at most some hundred."""
+    live = (_families.c.revoked_at.is_(None), _families.c.expires_at > now)
+    found = union_all(
+        *(
+            select(_clients.c.client_id, _clients.c.name, table.c.created_at.label("since"), table.c.scopes)
+            .join(_clients, _clients.c.id == table.c.client)
+            .where(table.c.user_id == user_id, _clients.c.revoked_at.is_(None), *more)
+            for table, more in ((_consents, ()), (_families, live))
+        )
+    )
+    return [Connection(*row) for row in await session.execute(found.order_by("since").limit(_MOST_LISTED))]
+
+
+async def remember(session: AsyncSession, user_id: UUID, client: Client, scopes: Iterable[str], now: datetime) -> None:
+    """`scopes` are all that the person has allowed the client by now."""
+    values: dict[str, Any] = {"scopes": sorted(scopes), "updated_at": now}
+    await session.execute(
+        insert(_consents)
+        .values(user_id=user_id, client=client.id, created_at=now, **values)
+        .on_conflict_do_update(index_elements=[_consents.c.user_id, _consents.c.client], set_=values)
+    )
