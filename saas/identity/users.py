@@ -205,7 +205,7 @@ async def _one(session: AsyncSession, query: Select[Any], email: str) -> User:
     check_email(email)
     row = (await session.execute(query)).one_or_none()
     if row is None:
-        raise UserNotFound(f"Nobody has the address {email.strip()!r} here: `saas users list` shows who is there")
+        raise UserNotFound(f"Nobody has the address {email.strip()!r} here: check its spelling with `saas users list`")
     return _user(row)
 
 
