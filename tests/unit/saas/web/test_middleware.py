@@ -90,6 +90,15 @@ async def test_one_line_is_logged_and_nothing_secret_is_in_it(lines: list[EventD
     }
 
 
+async def test_the_token_of_a_mailed_link_is_not_logged(lines: list[EventDict]) -> None:
+    token = "aB3_-" * 8 + "xyz"
+    for path in (f"/reset/{token}", f"/reset/{token}/", f"/a/{token}/b"):
+        await call(RequestContextMiddleware(echo), scope(path))
+    assert [line["path"] for line in lines] == ["/reset/...", "/reset/.../", "/a/.../b"]
+    await call(RequestContextMiddleware(echo), scope("/api/v1/projects/0190c0de-0000-7000-8000-000000000000"))
+    assert lines[-1]["path"].endswith("-000000000000")
+
+
 async def test_the_line_names_tenant_and_client(world: World, lines: list[EventDict]) -> None:
     async with world.client(world.acme, await world.token(world.acme, client_id="app_9")) as client:
         await client.get("/api/v1/me?x=1")
