@@ -99,9 +99,10 @@ class SecretsSettings(_Group):
 
 
 class TokensSettings(_Group):
-    """Access tokens, authorization codes and refresh tokens."""
+    """Access tokens, ID tokens, authorization codes and refresh tokens."""
 
     access_ttl: int = Field(600, ge=60, le=86_400, description="seconds until an access token expires")
+    id_ttl: int = Field(3600, ge=60, le=86_400, description="seconds until an ID token expires")
     code_ttl: int = Field(60, ge=1, le=600, description="seconds until an authorization code expires")
     refresh_idle: int = Field(1_209_600, ge=60, description="seconds until a refresh token that nobody uses expires")
     refresh_absolute: int = Field(
@@ -109,6 +110,15 @@ class TokensSettings(_Group):
     )
     refresh_grace: int = Field(
         30, ge=0, le=300, description="seconds in which a repeated refresh gets the same answer again"
+    )
+
+
+class KeysSettings(_Group):
+    """Signing keys of tenants: published first, then signing, then only verifying, then gone."""
+
+    rotate_after: int = Field(7_776_000, ge=3600, description="seconds until a signing key is replaced")
+    publish_before: int = Field(
+        3600, ge=360, description="seconds that a key is published before it signs: clients cache the set for 300"
     )
 
 
@@ -200,6 +210,7 @@ class Settings(BaseSettings):
     public: PublicSettings = PublicSettings()
     secrets: SecretsSettings = SecretsSettings()
     tokens: TokensSettings = TokensSettings()
+    keys: KeysSettings = KeysSettings()
     limits: LimitsSettings = LimitsSettings()
     identity: IdentitySettings = IdentitySettings()
     mail: MailSettings = MailSettings()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from saas.authserver.claims import Person
 from saas.authserver.client import Client
 from saas.authserver.scopes import OFFLINE_ACCESS
 
@@ -39,6 +40,8 @@ class Authorization:
     nonce: str | None = None
     #: RFC 8707; None: the issuer itself is the audience.
     resource: str | None = None
+    #: What ID tokens may tell of them; None where nobody has looked.
+    person: Person | None = None
 
     @property
     def offline(self) -> bool:

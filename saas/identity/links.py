@@ -71,13 +71,21 @@ class LinkService:
         return None if row is None else Linked(*row)
 
     async def use(self, session: AsyncSession, token: str, purpose: Purpose) -> Linked | None:
-        """As `find`, and the link is used up if this transaction commits. Of two at once, one gets None."""
+        """As `find`, and the link is used up if this transaction commits. Of two at once, one gets None.
+
+        Who has it reads that person's mail: the address is theirs from now on.
+        """
         if not _TOKEN.fullmatch(token):
             return None
         now = self._clock()
         used = update(_links).where(*self._works(token, purpose)).values(used_at=now, updated_at=now)
         row = (await session.execute(used.returning(*_person))).one_or_none()
-        return None if row is None else Linked(*row)
+        if row is None:
+            return None
+        linked = Linked(*row)
+        unverified = (_users.c.id == linked.user_id, _users.c.email_verified_at.is_(None))
+        await session.execute(update(_users).where(*unverified).values(email_verified_at=now))
+        return linked
 
     async def withdraw(self, session: AsyncSession, user_id: UUID) -> None:
         """No link that the user has been sent works any more."""

@@ -19,6 +19,8 @@ class UserRow(Identified, Timestamped, TenantBase):
     #: Case-folded: what makes an account unique and what a sign-in looks up.
     email_key: Mapped[str]
     name: Mapped[str]
+    #: When they first used a link that was mailed to this address.
+    email_verified_at: Mapped[datetime | None]
     #: argon2id; None until an invitation is accepted.
     password_hash: Mapped[str | None]
     roles: Mapped[list[str]] = mapped_column(ARRAY(Text()))

@@ -1,22 +1,25 @@
 """Create a tenant's signing keys, and hold them ready for signing and for publishing."""
 
+import asyncio
 import json
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
-from joserfc.jwk import ECKey, import_key
-from sqlalchemy import Row, select
+from joserfc.jwk import ECKey, RSAKey, import_key
+from sqlalchemy import Row, Table, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from saas.keys.material import ALGORITHMS, generate, open_private, row_values
 from saas.keys.models import SigningKeyRow
 from saas.keys.ring import KeyRing, RingKey
-from saas.kit.clock import utc_now
+from saas.kit.clock import Clock, utc_now
 from saas.kit.crypto import Sealer
 from tenants.cache import Cache
 from tenants.changes import Changes, mark_changed
 from tenants.database import Database
 
-_PUBLISHED = ("active", "next", "retiring")
+_PUBLISHED: Final = ("active", "next", "retiring")
+_keys: Final[Table] = SigningKeyRow.metadata.tables[SigningKeyRow.__tablename__]
 
 
 class HasKeys(Protocol):
@@ -37,31 +40,16 @@ class _Place(NamedTuple):
 class KeyService:
     """The key rings of all tenants; in the steady state they come from memory."""
 
-    def __init__(self, database: Database, sealer: Sealer, changes: Changes) -> None:
+    def __init__(self, database: Database, sealer: Sealer, changes: Changes, clock: Clock = utc_now) -> None:
         self._database = database
         self._sealer = sealer
+        self._clock = clock
         self._rings: Cache[_Place, KeyRing] = Cache(self._load, owner=lambda ring: ring.tenant_id)
         changes.listen(self._rings.drop)
 
     async def create_first(self, session: AsyncSession, tenant_id: UUID) -> None:
         """Give the tenant of `session` an active ES256 key, unless it has one. It becomes visible at commit."""
-        active = select(SigningKeyRow.kid).where(SigningKeyRow.status == "active", SigningKeyRow.algorithm == "ES256")
-        if await session.scalar(active.limit(1)) is not None:
-            return
-        key = ECKey.generate_key("P-256")
-        kid = key.thumbprint()
-        session.add(
-            SigningKeyRow(
-                kid=kid,
-                algorithm="ES256",
-                status="active",
-                public_jwk=json.dumps(key.as_dict(private=False, kid=kid, use="sig", alg="ES256")),
-                private_key=self._sealer.seal(key.as_der(private=True), _context(tenant_id, kid)),
-                activated_at=utc_now(),
-            )
-        )
-        await session.flush()
-        mark_changed(session, tenant_id)
+        await self._create_active(session, tenant_id, generate(ALGORITHMS[0]), ALGORITHMS[0])
 
     async def ring(self, tenant: HasKeys) -> KeyRing:
         """The tenant's keys. Raises UnsealError where the master key that sealed them is not set."""
@@ -70,31 +58,45 @@ class KeyService:
             raise LookupError(f"No keys for tenant {tenant.id}")
         return ring
 
+    async def ring_with(self, tenant: HasKeys, algorithm: str) -> KeyRing:
+        """The tenant's keys, with one that signs by `algorithm`: made now where nobody asked for it before.
+
+        It signs at once. Who verifies has to fetch the keys anyway, for there was none of this algorithm.
+        """
+        ring = await self.ring(tenant)
+        if algorithm in ring.algorithms or algorithm not in ALGORITHMS:
+            return ring
+        key = await asyncio.to_thread(generate, algorithm)
+        async with self._database.tenant_session(tenant) as session:
+            # Whoever else does this at the same moment waits here, and then finds what we have made.
+            await session.execute(select(_keys.c.id).where(_keys.c.status == "active").with_for_update())
+            await self._create_active(session, tenant.id, key, algorithm)
+        return await self.ring(tenant)
+
+    async def _create_active(self, session: AsyncSession, tenant_id: UUID, key: ECKey | RSAKey, algorithm: str) -> None:
+        active = select(_keys.c.kid).where(_keys.c.status == "active", _keys.c.algorithm == algorithm)
+        if await session.scalar(active.limit(1)) is None:
+            values = row_values(
+                key,
+                algorithm=algorithm,
+                status="active",
+                sealer=self._sealer,
+                tenant_id=tenant_id,
+                now=self._clock(),
+            )
+            await session.execute(insert(_keys).values(values))
+            mark_changed(session, tenant_id)
+
     async def _load(self, place: _Place) -> KeyRing:
+        columns = (_keys.c.status, _keys.c.public_jwk, _keys.c.private_key)
         async with self._database.tenant_session(place) as session:
             rows = await session.execute(
-                select(
-                    SigningKeyRow.kid,
-                    SigningKeyRow.algorithm,
-                    SigningKeyRow.status,
-                    SigningKeyRow.public_jwk,
-                    SigningKeyRow.private_key,
-                )
-                .where(SigningKeyRow.status.in_(_PUBLISHED))
-                .order_by(SigningKeyRow.activated_at.desc(), SigningKeyRow.id)
+                select(*columns).where(_keys.c.status.in_(_PUBLISHED)).order_by(_keys.c.activated_at.desc(), _keys.c.id)
             )
             return KeyRing(place.tenant_id, [self._open(place.tenant_id, row) for row in rows])
 
-    def _open(self, tenant_id: UUID, row: Row[str, str, str, str, bytes]) -> RingKey:
-        kid, algorithm, status, public_jwk, sealed = row
+    def _open(self, tenant_id: UUID, row: Row[str, str, bytes]) -> RingKey:
+        status, public_jwk, sealed = row
         jwk = json.loads(public_jwk)
-        private = None
-        if status == "active":
-            der = self._sealer.open(sealed, _context(tenant_id, kid))
-            private = import_key(der, jwk["kty"], {"kid": kid, "use": "sig", "alg": algorithm})
-        return RingKey(kid, algorithm, jwk, import_key(jwk), private)
-
-
-def _context(tenant_id: UUID, kid: str) -> bytes:
-    """Where a sealed private key belongs: it opens for no other tenant and no other kid."""
-    return b"signing key\0" + tenant_id.bytes + kid.encode()
+        private = open_private(sealed, jwk, self._sealer, tenant_id) if status == "active" else None
+        return RingKey(jwk["kid"], jwk["alg"], jwk, import_key(jwk), private)

@@ -4,7 +4,6 @@ So it then opens no session: an idle one, which never connects, costs more than 
 """
 
 import json
-from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -12,19 +11,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from saas.authserver import id_token
 from saas.authserver.errors import OAuth2Error
 from saas.authserver.grants import needs_storage
+from saas.authserver.id_token import IdTokens
 from saas.authserver.metadata import metadata
 from saas.authserver.server import Server, error_response
-from saas.authserver.tokens import Extension, Issuer
+from saas.authserver.tokens import Issuer
 from saas.keys.ring import KeyRing
-from saas.oauth import authorize
+from saas.kit.clock import utc_now
+from saas.oauth import authorize, userinfo
 from saas.oauth.exchange import PUBLIC_HEADERS, read_request, sent
 from saas.oauth.store import ResolvedClient
 from tenants.registry import Tenant
-
-#: What adds to the token responses of a person's authorization, made anew for each request.
-_EXTENSIONS: Final[tuple[Callable[[Tenant, KeyRing], Extension], ...]] = ()
 
 
 async def token(request: Request) -> Response:
@@ -36,20 +35,24 @@ async def token(request: Request) -> Response:
     except OAuth2Error as error:
         return sent(error_response(error))
     client = await state.clients.find(tenant, form.credentials.client_id) if form.credentials else None
-    ring: KeyRing = await state.keys.ring(tenant)
+    algorithm = client.id_token_signed_response_alg if client else id_token.ALGORITHMS[0]
+    ring: KeyRing = await state.keys.ring_with(tenant, algorithm)
     lifetimes = state.settings.tokens
     issuer = Issuer(tenant.issuer, str(tenant.id), *ring.signing_key(), lifetimes.access_ttl)
     if not needs_storage(form.payload.grant_type):
         return sent(Server(issuer, ResolvedClient(client)).token(form))
-    extensions = [extend(tenant, ring) for extend in _EXTENSIONS]
-    server = partial(Server, issuer, ResolvedClient(client), lifetimes=lifetimes, extensions=extensions)
+    now = utc_now()
+    id_tokens = IdTokens(tenant.issuer, ring.signing_key, lifetimes.id_ttl, int(now.timestamp()))
+    server = partial(
+        Server, issuer, ResolvedClient(client), lifetimes=lifetimes, extensions=[id_tokens.extend], now=now
+    )
     return sent(await state.grants.run(tenant, lambda storage: server(storage).token(form)))
 
 
 async def authorization_server_metadata(request: Request) -> Response:
-    """RFC 8414 section 3."""
+    """RFC 8414 section 3, and OpenID Connect Discovery section 4: one document at two addresses."""
     tenant: Tenant = request.scope["tenant"]
-    return _document(metadata(tenant.issuer, _ENDPOINTS, request.app.state.catalogue.names))
+    return _document(metadata(tenant.issuer, _ENDPOINTS, request.app.state.catalogue.names, id_token.METADATA))
 
 
 async def jwks(request: Request) -> Response:
@@ -65,8 +68,10 @@ def _document(document: dict[str, Any], media_type: str = "application/json") ->
 #: Each named as RFC 8414 section 2 names its address, where it does: the metadata document lists what is here.
 routes: Final = [
     *authorize.routes,
+    *userinfo.routes,
     Route("/oauth2/token", token, methods=["POST"], name="token_endpoint"),
     Route("/oauth2/jwks", jwks, name="jwks_uri"),
     Route("/.well-known/oauth-authorization-server", authorization_server_metadata, name="metadata"),
+    Route("/.well-known/openid-configuration", authorization_server_metadata, name="discovery"),
 ]
 _ENDPOINTS: Final = {route.name: route.path for route in routes if route.name.endswith(("_endpoint", "_uri"))}

@@ -31,6 +31,7 @@ _CLIENT_COLUMNS = (
 
 
 def upgrade() -> None:
+    op.add_column("users", sa.Column("email_verified_at", _TIME, nullable=True))
     _extend_clients()
     _create_sessions()
     _create_roles()
@@ -50,6 +51,7 @@ def downgrade() -> None:
         op.drop_table(table)
     for name in ("jwks", "backchannel_logout_uri", *(column[0] for column in _CLIENT_COLUMNS)):
         op.drop_column("oauth_clients", name)
+    op.drop_column("users", "email_verified_at")
 
 
 def _extend_clients() -> None:

@@ -14,6 +14,7 @@ from saas.identity.models import SessionRow, UserRow
 from saas.kit.crypto import digest
 from saas.oauth.grants.families import INSERT_FAMILY, family_values
 from saas.oauth.grants.models import AuthorizationCodeRow
+from saas.oauth.grants.people import PERSON, person_of
 from saas.oauth.grants.transaction import Transaction
 from tenants.base import new_id
 
@@ -41,6 +42,7 @@ _locked: Final = (
         _sessions.c.expires_at,
         _users.c.roles,
         _users.c.disabled_at,
+        *PERSON,
     )
     .join(_sessions, _sessions.c.id == _codes.c.session_id)
     .join(_users, _users.c.id == _codes.c.user_id)
@@ -79,11 +81,20 @@ class Codes:
         if row is None:
             return None
         (code_id, grant_id, user_id, scopes, session_id, authenticated_at, amr, nonce, resource) = row[:9]
-        (redirect_uri, challenge, expires_at, redeemed_at, ended_at, session_end, roles, disabled_at) = row[9:]
+        (redirect_uri, challenge, expires_at, redeemed_at, ended_at, session_end, roles, disabled_at) = row[9:17]
         return StoredCode(
             id=code_id,
             authorization=Authorization(
-                grant_id, client, user_id, tuple(scopes), session_id, authenticated_at, tuple(amr), nonce, resource
+                grant_id,
+                client,
+                user_id,
+                tuple(scopes),
+                session_id,
+                authenticated_at,
+                tuple(amr),
+                nonce,
+                resource,
+                person_of(row[17:]),
             ),
             redirect_uri=redirect_uri,
             challenge=challenge,

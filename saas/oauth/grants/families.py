@@ -14,6 +14,7 @@ from saas.authserver.store import Family, NewFamily
 from saas.identity.models import UserRow
 from saas.kit.crypto import digest
 from saas.oauth.grants.models import RefreshFamilyRow
+from saas.oauth.grants.people import PERSON, person_of
 from saas.oauth.grants.revocations import REVOKE
 from saas.oauth.grants.transaction import Transaction
 
@@ -43,6 +44,7 @@ _locked: Final = (
         _families.c.revoked_at,
         _users.c.roles,
         _users.c.disabled_at,
+        *PERSON,
     )
     .join(_users, _users.c.id == _families.c.user_id)
     .where(_families.c.handle == bindparam("handle"))
@@ -82,10 +84,19 @@ class Families:
         if row is None:
             return None
         (family_id, user_id, scopes, session_id, authenticated_at, amr, resource, owner) = row[:8]
-        (present, previous, answer, rotated_at, last_used_at, expires_at, revoked_at, roles, disabled_at) = row[8:]
+        (present, previous, answer, rotated_at, last_used_at, expires_at, revoked_at, roles, disabled_at) = row[8:17]
         return Family(
             authorization=Authorization(
-                family_id, client, user_id, tuple(scopes), session_id, authenticated_at, tuple(amr), None, resource
+                family_id,
+                client,
+                user_id,
+                tuple(scopes),
+                session_id,
+                authenticated_at,
+                tuple(amr),
+                None,
+                resource,
+                person_of(row[17:]),
             ),
             digest=present,
             previous_digest=previous,

@@ -2,12 +2,16 @@
 
 from authlib.oauth2 import rfc9207
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
+from authlib.oidc.discovery import OpenIDProviderMetadata
 
+from saas.authserver import id_token
 from saas.authserver.grants import GRANTS
 from saas.oauth.routes import routes
 from tests.unit.saas.oauth.conftest import CATALOGUE, World
 
 METADATA = "/.well-known/oauth-authorization-server"
+#: What OpenID Connect adds.
+OPENID = [*id_token.METADATA, "userinfo_endpoint"]
 
 
 async def test_metadata_says_what_there_is(world: World) -> None:
@@ -15,7 +19,12 @@ async def test_metadata_says_what_there_is(world: World) -> None:
         response = await http.get(METADATA)
     issuer = world.acme.issuer
     assert response.headers["content-type"] == "application/json"
-    assert response.json() == {
+    document = response.json()
+    openid = {name: document.pop(name) for name in OPENID}
+    assert openid["subject_types_supported"] == ["public"]
+    assert openid["id_token_signing_alg_values_supported"] == ["ES256", "RS256"]
+    assert openid["userinfo_endpoint"] == issuer + "/oauth2/userinfo"
+    assert document == {
         "issuer": issuer,
         "authorization_endpoint": issuer + "/oauth2/authorize",
         "token_endpoint": issuer + "/oauth2/token",
@@ -36,6 +45,8 @@ async def test_metadata_names_registered_members_and_mounted_paths(world: World)
         document = (await http.get(METADATA)).json()
     assert set(document) <= {
         *AuthorizationServerMetadata.REGISTRY_KEYS,
+        *OpenIDProviderMetadata.REGISTRY_KEYS,
+        *OPENID,
         *rfc9207.AuthorizationServerMetadata.REGISTRY_KEYS,
         "prompt_values_supported",  # of "Initiating User Registration via OpenID Connect"; Authlib does not know it
     }
