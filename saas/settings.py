@@ -5,6 +5,7 @@ A group's field is one variable: `settings.database.pool_size` is `SAAS_DATABASE
 
 import base64
 import binascii
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -49,13 +50,23 @@ class PublicSettings(_Group):
         description="hosts, separated by commas, where `X-Tenant` picks the tenant; empty: `api.` before the host",
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="addresses of proxies whose `X-Forwarded-For` is believed, separated by commas"
+        (),
+        description="proxies whose `X-Forwarded-For` is believed, separated by commas: addresses, networks, "
+        "or `unix` for one that connects through a Unix socket",
     )
 
     @field_validator("api_hosts", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            if entry != "unix":
+                ip_network(entry, strict=False)
+        return value
 
     @field_validator("url")
     @classmethod

@@ -1,7 +1,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from saas.settings import Settings
 from saas.web.address import client_address
 from tests.unit.saas.web.asgi import scope
 
@@ -50,3 +52,16 @@ def test_a_proxy_on_a_unix_socket_has_a_name() -> None:
 def test_no_header_breaks_it(value: str) -> None:
     assert address(PROXY, value)
     assert address("203.0.113.9", value) == "203.0.113.9"
+
+
+@pytest.mark.parametrize("value", ["10.0.0.1", "10.0.0.7/8, unix", "2001:db8::/32", ""])
+def test_what_settings_take_is_understood(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAAS_PUBLIC_TRUSTED_PROXIES", value)
+    assert address("203.0.113.9", "1.2.3.4", trusted=Settings().public.trusted_proxies) == "203.0.113.9"
+
+
+@pytest.mark.parametrize("value", ["proxy.example", "10.0.0.0/99", "*"])
+def test_settings_refuse_what_is_no_address(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAAS_PUBLIC_TRUSTED_PROXIES", value)
+    with pytest.raises(ValidationError, match="trusted_proxies"):
+        Settings()
