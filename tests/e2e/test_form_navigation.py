@@ -56,6 +56,7 @@ def site() -> Iterator[int]:
         Route("/to-client", _to_client),
         Route("/callback", _callback),
         Route("/home", _home),
+        Route("/favicon.ico", _home),  # a browser asks for it where a page names no icon
     ]
     app = Starlette(routes=routes, exception_handlers={PageError: _refused})
     app.state.csrf = Csrf(bytes(32), secure=False)
