@@ -10,7 +10,7 @@ from saas.identity.browser import page
 from saas.kit.mail import MailboxMailer
 from saas.web.pages import render
 
-_LINK: Final = re.compile(r"https?://[^\s<>\"]+")
+_LINK: Final = re.compile(r"https?://[^\s<>\"]*[^\s<>\".,;:!?)]")
 
 
 async def show_mailbox(request: Request) -> Response:

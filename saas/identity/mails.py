@@ -32,7 +32,7 @@ def invitation_mail(tenant: Tenant, to: str, token: str, ttl: timedelta) -> Mess
     return Message(
         to,
         f"You are invited to {tenant.name}",
-        f"""You are invited to join {tenant.name} at {tenant.issuer}.
+        f"""You are invited to join {tenant.name}.
 
 Choose your password here:
 {link_address(tenant, "invitation", token)}
