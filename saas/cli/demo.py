@@ -87,6 +87,7 @@ async def _ensure_tenant(services: Services, known: Credentials, *, slug: str, p
         known.owner_email, known.owner_password = email, done.owner_password
     elif not known.owner_password:
         known.owner_email, known.owner_password = email, await _new_owner_password(services, done.tenant, email)
+    await services.keys.ring(done.tenant)  # fail now, rather than at the first token, where the master key is another
     return done.tenant
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -90,6 +91,14 @@ def test_ctrl_c_stops_everything(data: Path) -> None:
     with dev.running(data) as server:
         os.killpg(server.process.pid, signal.SIGINT)
         assert server.process.wait(60) == 0
+    assert not dev.servers_in(data)
+
+
+def test_an_impatient_ctrl_c_stops_everything_too(data: Path) -> None:
+    with dev.running(data) as server:
+        while server.process.poll() is None:
+            os.killpg(server.process.pid, signal.SIGINT)
+            time.sleep(0.01)
     assert not dev.servers_in(data)
 
 

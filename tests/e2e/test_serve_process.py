@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from saas.main import Services
+from saas.services import Services
 from tenants.database import Database
 from tests.e2e import dev
 

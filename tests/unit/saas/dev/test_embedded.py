@@ -18,7 +18,8 @@ import pytest
 from redis import Redis
 
 from saas.dev import DevError, Servers, embedded
-from saas.dev.account import Account
+from saas.dev.account import Account, account_for
+from saas.dev.postgres import SOCKET
 from saas.dev.processes import running_in
 
 #: A user who is not root, whether or not anybody of that number exists.
@@ -162,7 +163,9 @@ async def test_ctrl_c_does_not_reach_the_servers(data: Path, start: Callable[[],
     assert _main_processes(data) == running
 
 
-async def test_recovers_when_numbers_of_killed_servers_were_given_away(data: Path, start: Callable[[], Holder]) -> None:
+async def test_recovers_when_the_number_of_a_killed_server_was_given_away(
+    data: Path, start: Callable[[], Holder], stranger: int
+) -> None:
     holder = start()
     servers = _servers_in(data)
     for process in [psutil.Process(holder.process.pid), *servers]:
@@ -171,10 +174,19 @@ async def test_recovers_when_numbers_of_killed_servers_were_given_away(data: Pat
     psutil.wait_procs(servers, timeout=10)
     note = data / "postgres" / "postmaster.pid"
     _, *lines = note.read_text().splitlines(keepends=True)
-    note.write_text("".join([f"{os.getpid()}\n", *lines]))
-    assert (data / "run" / ".s.PGSQL.5432").exists()
+    note.write_text("".join([f"{stranger}\n", *lines]))
+    assert (data / "run" / SOCKET).exists()
     with embedded(data, fast=True) as running:
         await _answer(running)
+    assert psutil.pid_exists(stranger)
+
+
+@pytest.fixture
+def stranger(data: Path) -> Iterator[int]:
+    """A process of the servers' account that is none of them: PostgreSQL believes a number that such a one has."""
+    with subprocess.Popen(["sleep", "600"], **account_for(data / "postgres").popen) as process:
+        yield process.pid
+        process.kill()
 
 
 async def test_works_for_an_ordinary_user(fresh: Path) -> None:
