@@ -86,11 +86,6 @@ async def handle_page_error(request: Request, error: Exception) -> Response:
     return response
 
 
-def wants_page(scope: Scope) -> bool:
-    """Whether who asks is a browser that shows the answer to a person."""
-    return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
-
-
 class _FormToken:
     """The page's form token: issued when a template first asks, so that a page without a form sets no cookie."""
 

@@ -17,7 +17,7 @@ import saas
 from saas.kit.clock import utc_now
 from saas.web import pages
 from saas.web.csrf import Csrf, CsrfError, read_form
-from saas.web.pages import error_page, go_on, handle_page_error, render, wants_page
+from saas.web.pages import error_page, go_on, handle_page_error, render
 from saas.web.problems import PageError
 from tests.e2e.gallery import SAMPLES
 from tests.samples import sample_tenant
@@ -147,14 +147,6 @@ async def test_a_page_error_is_a_page() -> None:
         assert forged.status_code == 403
         assert CsrfError.title in forged.text
         assert "go back" in forged.text.lower()
-
-
-@pytest.mark.parametrize(
-    ("accept", "wanted"),
-    [(b"text/html,application/xhtml+xml;q=0.9,*/*;q=0.8", True), (b"application/json", False), (b"*/*", False)],
-)
-def test_browsers_want_pages(accept: bytes, wanted: bool) -> None:
-    assert wants_page(scope(headers=[(b"accept", accept)])) is wanted
 
 
 @pytest.mark.parametrize(
