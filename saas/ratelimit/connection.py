@@ -27,16 +27,15 @@ class ScriptError(Exception):
 
 
 class _Call:
-    __slots__ = ("arguments", "deadline", "future", "load")
+    __slots__ = ("command", "deadline", "future", "packed")
 
-    def __init__(self, future: "asyncio.Future[Any]", arguments: tuple[_Argument, ...], deadline: float) -> None:
+    def __init__(self, future: "asyncio.Future[Any]", command: tuple[_Argument, ...], deadline: float) -> None:
+        """Raises UnicodeEncodeError here, where it harms no other call."""
         self.future = future
-        #: After the script: how many keys, the keys, the script's arguments. Of the greeting, the whole command.
-        self.arguments = arguments
+        self.command = command
+        self.packed: bytes = hiredis.pack_command(command)  # type: ignore[arg-type]  # the stub says: a tuple of one
         #: Of the loop's clock. Sending moves it: a busy loop is not the server's delay.
         self.deadline = deadline
-        #: Whether to send the script itself, since the server does not know its digest.
-        self.load = False
 
 
 class _Link(asyncio.Protocol):
@@ -52,10 +51,10 @@ class _Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # both connectors make stream transports
 
-    def send(self, calls: Sequence[_Call], packed: bytes) -> None:
+    def send(self, calls: Sequence[_Call]) -> None:
         self.sent.extend(calls)
         if self._transport is not None:
-            self._transport.write(packed)
+            self._transport.write(b"".join([call.packed for call in calls]))
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -78,8 +77,8 @@ class _Link(asyncio.Protocol):
 
 
 class ScriptConnection:
-    """`timeout` is how long an answer, or a connection to send the call on, may take; `connect_timeout` how long an
-    attempt to connect goes on; seconds.
+    """`timeout` is how long an answer may take, and how long a call waits for a connection; `connect_timeout` how long
+    an attempt to connect goes on; seconds.
 
     It connects when it is asked and is not connected. `batch` bounds how many calls go out in one write, so that those
     of other processes get their turn.
@@ -127,7 +126,8 @@ class ScriptConnection:
         if self._closed:
             future.set_exception(Unavailable("The connection is closed"))
             return future
-        self._waiting.append(_Call(future, (len(keys), *keys, *arguments), loop.time() + self._timeout))
+        command = ("EVALSHA", self._digest, len(keys), *keys, *arguments)
+        self._waiting.append(_Call(future, command, loop.time() + self._timeout))
         self._soon(loop)
         if self._timer is None:
             self._timer = loop.call_at(self._waiting[0].deadline, self._look_at_the_clock)
@@ -151,9 +151,8 @@ class ScriptConnection:
             return
         if not isinstance(answer, hiredis.ReplyError):
             call.future.set_result(answer)
-        elif str(answer).startswith("NOSCRIPT") and not call.load:
-            call.load = True
-            self._waiting.appendleft(call)
+        elif str(answer).startswith("NOSCRIPT") and call.command[0] == "EVALSHA":
+            self._waiting.appendleft(_Call(call.future, ("EVAL", self._script, *call.command[2:]), call.deadline))
         else:
             call.future.set_exception(ScriptError(str(answer)))
 
@@ -194,11 +193,7 @@ class ScriptConnection:
                 call.deadline = deadline
                 calls.append(call)
         if calls:
-            self._link.send(calls, b"".join([self._pack(call) for call in calls]))
-
-    def _pack(self, call: _Call) -> bytes:
-        head = ("EVAL", self._script) if call.load else ("EVALSHA", self._digest)
-        return _packed((*head, *call.arguments))
+            self._link.send(calls)
 
     def _start_connecting(self) -> "asyncio.Task[None]":
         if self._connecting is None:
@@ -225,7 +220,7 @@ class ScriptConnection:
         loop = asyncio.get_running_loop()
         commands = [*self._address.greeting, ("SCRIPT", "LOAD", self._script)]
         calls = [_Call(loop.create_future(), command, 0.0) for command in commands]
-        link.send(calls, b"".join([_packed(command) for command in commands]))
+        link.send(calls)
         await asyncio.gather(*(call.future for call in calls))
 
     # Time
@@ -246,8 +241,3 @@ class ScriptConnection:
             self._timer = loop.call_at(deadline, self._look_at_the_clock)
         else:
             self.drop(Unavailable(f"No answer within {self._timeout:g} s"))
-
-
-def _packed(command: tuple[_Argument, ...]) -> bytes:
-    packed: bytes = hiredis.pack_command(command)  # type: ignore[arg-type]  # the stub says: a tuple of one
-    return packed

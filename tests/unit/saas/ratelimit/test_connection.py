@@ -55,9 +55,9 @@ async def test_calls_of_the_same_moment_go_out_in_one_write_of_bounded_size(
     sizes: list[int] = []
     send = link.send
 
-    def counted(calls: Sequence[_Call], packed: bytes) -> None:
+    def counted(calls: Sequence[_Call]) -> None:
         sizes.append(len(calls))
-        send(calls, packed)
+        send(calls)
 
     monkeypatch.setattr(link, "send", counted)
     await asyncio.gather(*(connection.run([], [number]) for number in range(100)))
@@ -81,6 +81,13 @@ async def test_a_script_that_fails_says_so_and_harms_no_other(valkey_url: str) -
     with pytest.raises(ScriptError):
         await bad
     await connection.close()
+
+
+async def test_what_cannot_be_sent_harms_no_other(connection: ScriptConnection) -> None:
+    good = connection.run([], ["good"])
+    with pytest.raises(UnicodeEncodeError):
+        connection.run([], ["\ud800"])
+    assert await good == b"good"
 
 
 async def test_a_cancelled_call_disturbs_no_other(connection: ScriptConnection) -> None:
