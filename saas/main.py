@@ -25,6 +25,7 @@ from saas.settings import Settings
 from saas.web.address import client_address
 from saas.web.assets import STATIC_PATHS, asset_routes
 from saas.web.docs import docs_routes
+from saas.web.error_pages import ErrorPagesMiddleware
 from saas.web.errors import install_error_handlers, render_tenancy_error
 from saas.web.health import Check, health_routes
 from saas.web.middleware import BodyLimitMiddleware, RequestContextMiddleware, SecurityHeadersMiddleware
@@ -92,6 +93,7 @@ def _add_middleware(app: FastAPI, services: Services) -> None:
     )
     app.add_middleware(BodyLimitMiddleware, limit=settings.server.body_limit)
     app.add_middleware(RequestContextMiddleware)
+    app.add_middleware(ErrorPagesMiddleware, api_prefix=API_PREFIX)
     # Outside, since the one before it answers what nobody expected.
     app.add_middleware(SecurityHeadersMiddleware, https=settings.public.origin.scheme == "https")
 

@@ -9,6 +9,7 @@ from saas.web.errors import install_error_handlers
 from saas.web.middleware import RequestContextMiddleware, SecurityHeadersMiddleware
 from saas.web.problems import Problem
 from tenants.errors import TenantNotFound, TenantSuspended
+from tenants.registry import Tenant
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
@@ -92,3 +93,16 @@ async def test_a_head_request_has_no_body(http: httpx.AsyncClient) -> None:
     answer = await http.head("/often", headers={"Accept": BROWSER})
     assert answer.status_code == 429
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
+
+
+async def test_the_application_answers_people_on_any_host(
+    client_of: Callable[[Tenant], httpx.AsyncClient], tenant: Tenant
+) -> None:
+    http = client_of(tenant)
+    for address, heading in (
+        ("/nowhere", "This page does not exist"),
+        ("http://nobody.localhost:8000/signin", "There is nothing at this address"),
+    ):
+        answer = await http.get(address, headers={"Accept": BROWSER})
+        assert (answer.status_code, f"<h1>{heading}</h1>" in answer.text) == (404, True)
+    assert (await http.get("http://nobody.localhost:8000/static/app.css")).status_code == 200
