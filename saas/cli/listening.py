@@ -10,7 +10,7 @@ from typing import Any, Final
 import uvicorn
 
 from saas.cli import output
-from saas.cli.runtime import STOP_SIGNALS
+from saas.cli.runtime import stop_signals
 
 _BACKLOG: Final = 2048
 #: What both commands want of uvicorn. Addresses behind proxies are ours to find (`saas.web.address`).
@@ -56,8 +56,7 @@ class Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """As uvicorn's, but the signals are not raised again at the end."""
-        handled = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-        before = {number: signal.signal(number, self.handle_exit) for number in handled}
+        before = {number: signal.signal(number, self.handle_exit) for number in stop_signals()}
         try:
             yield
         finally:

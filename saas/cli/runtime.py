@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: What ends a command: Ctrl-C, a service manager, the terminal that is closed.
-STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _INTERRUPTED: Final = 130
 _TABLE: Final = "the README lists the settings"
 
@@ -91,17 +89,22 @@ def _with_key(settings: Settings, *, create: bool) -> Settings:
     return settings.model_copy(update={"secrets": settings.secrets.model_copy(update={"master_key": SecretStr(key)})})
 
 
+def stop_signals() -> list[signal.Signals]:
+    """What ends a command: Ctrl-C, a service manager, and, except below nohup, the terminal that is closed."""
+    below_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM, *([] if below_nohup else [signal.SIGHUP])]
+
+
 @contextmanager
 def stopped_by_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP unwind the stack like Ctrl-C, so that servers that we started are stopped."""
-    handled = [n for n in STOP_SIGNALS if n != signal.SIGINT and signal.getsignal(n) is signal.SIG_DFL]
-    for number in handled:
-        signal.signal(number, _interrupt)
+    """Let every signal that ends a command unwind the stack, so that servers that we started are stopped."""
+    unheard = [n for n in stop_signals() if signal.getsignal(n) in {signal.SIG_DFL, signal.SIG_IGN}]
+    before = {number: signal.signal(number, _interrupt) for number in unheard}
     try:
         yield
     finally:
-        for number in handled:
-            signal.signal(number, signal.SIG_DFL)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:

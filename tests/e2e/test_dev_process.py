@@ -94,6 +94,16 @@ def test_ctrl_c_stops_everything(data: Path) -> None:
     assert not dev.servers_in(data)
 
 
+def test_a_script_may_start_it_in_the_background_and_interrupt_it(data: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell does for what it starts with `&`
+    try:
+        with dev.running(data) as server:
+            assert server.stop(signal.SIGINT) == 0
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not dev.servers_in(data)
+
+
 def test_an_impatient_ctrl_c_stops_everything_too(data: Path) -> None:
     with dev.running(data) as server:
         while server.process.poll() is None:
