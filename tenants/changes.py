@@ -9,6 +9,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -47,12 +48,19 @@ def mark_changed(session: AsyncSession, tenant_id: UUID | None) -> None:
     session.info.setdefault(_MARK, set()).add(_ALL if tenant_id is None else tenant_id)
 
 
-def after_commit(session: AsyncSession, action: Callable[[], Awaitable[None]]) -> None:
+class HasInfo(Protocol):
+    """A transaction that carries what is to be done once it has committed: a session, or a `tenants.direct.Direct`."""
+
+    @property
+    def info(self) -> dict[Any, Any]: ...
+
+
+def after_commit(session: HasInfo, action: Callable[[], Awaitable[None]]) -> None:
     """Run `action` once this transaction has committed, before its `async with` block ends; never if it rolls back."""
     session.info.setdefault(_AFTER, []).append(action)
 
 
-def take_after_commit(session: AsyncSession) -> list[Callable[[], Awaitable[None]]]:
+def take_after_commit(session: HasInfo) -> list[Callable[[], Awaitable[None]]]:
     actions: list[Callable[[], Awaitable[None]]] = session.info.pop(_AFTER, [])
     return actions
 

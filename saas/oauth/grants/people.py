@@ -9,13 +9,13 @@ from sqlalchemy import Table, bindparam, select
 from saas.authserver.claims import Person
 from saas.identity.models import UserRow
 from tenants.database import Database
-from tenants.reads import Read
 from tenants.registry import Tenant
+from tenants.statements import Statement
 
 _users: Final[Table] = UserRow.metadata.tables[UserRow.__tablename__]
 #: For a SELECT that joins users; `person_of` takes their values.
 PERSON: Final = (_users.c.name, _users.c.email, _users.c.email_verified_at, _users.c.updated_at)
-_by_id: Final = Read(select(*PERSON).where(_users.c.id == bindparam("user_id"), _users.c.disabled_at.is_(None)))
+_by_id: Final = Statement(select(*PERSON).where(_users.c.id == bindparam("user_id"), _users.c.disabled_at.is_(None)))
 
 
 def person_of(values: Sequence[Any]) -> Person:

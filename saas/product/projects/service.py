@@ -13,15 +13,15 @@ from saas.product.projects.schemas import NewProject, Project, ProjectChange, So
 from saas.web.paging import Page, decode_cursor, encode_cursor, parse_instant
 from tenants.base import new_id, utc_now
 from tenants.database import Database
-from tenants.reads import Read
 from tenants.registry import Tenant
+from tenants.statements import Statement
 
 # Columns, not entities: these rows are read, answered with and forgotten, so nothing has to keep track of them.
 _table: Final[Table] = ProjectRow.metadata.tables[ProjectRow.__tablename__]
 _columns: Final = [_table.c[name] for name in Project.model_fields]
 _all: Final = select(*_columns)
 _one: Final = _all.where(_table.c.id == bindparam("id"))
-_read_one: Final = Read(_one)
+_read_one: Final = Statement(_one)
 
 
 async def create_project(session: AsyncSession, new: NewProject, created_by: str) -> Project:

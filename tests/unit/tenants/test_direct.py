@@ -1,24 +1,34 @@
-"""Reads that go straight to the driver: what they read, and in which state they leave the connection behind."""
+"""Transactions straight on the driver: what they do, and in which state they leave the connection behind."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
-from sqlalchemy import Float, Uuid, bindparam, column, func, literal_column, select, table, text
+from sqlalchemy import DateTime, Float, Text, Uuid, bindparam, column, func, insert, literal_column, select, table, text
 
-from tenants.base import new_id
-from tenants.reads import Read
+from tenants.base import new_id, utc_now
+from tenants.changes import after_commit
 from tenants.registry import Tenant
+from tenants.statements import Statement
 from tests.unit.tenants.conftest import Process
 
-_projects = table("projects", column("id", Uuid()), column("name"), column("status"))
-NAME = Read(select(_projects.c.name).where(_projects.c.id == bindparam("id"), _projects.c.status == "active"))
-PATH = Read(select(func.current_setting("search_path")))
-SLEEP = Read(select(func.pg_sleep(bindparam("seconds", type_=Float()))))
-FAIL = Read(select(literal_column("1 / 0")))
+_projects = table(
+    "projects",
+    column("id", Uuid()),
+    column("created_at", DateTime(timezone=True)),
+    column("updated_at", DateTime(timezone=True)),
+    *(column(name, Text()) for name in ("name", "description", "status", "created_by")),
+)
+ADD = Statement(insert(_projects))
+PID = Statement(select(func.pg_backend_pid()))
+NAME = Statement(select(_projects.c.name).where(_projects.c.id == bindparam("id"), _projects.c.status == "active"))
+PATH = Statement(select(func.current_setting("search_path")))
+SLEEP = Statement(select(func.pg_sleep(bindparam("seconds", type_=Float()))))
+FAIL = Statement(select(literal_column("1 / 0")))
 
 
 @pytest.fixture
@@ -63,7 +73,7 @@ async def test_the_path_ends_with_the_read(process: Process) -> None:
 async def test_a_read_cannot_write(process: Process) -> None:
     acme = await process.make()
     with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
-        await process.database.read_one(acme, Read(select(func.pg_current_xact_id(), func.lo_creat(-1))))
+        await process.database.read_one(acme, Statement(select(func.pg_current_xact_id(), func.lo_creat(-1))))
 
 
 async def test_after_an_error_the_connection_is_good_for_the_next(process: Process) -> None:
@@ -99,6 +109,16 @@ async def test_a_connection_that_the_server_closed_is_replaced(process: Process)
     assert await _path(process, acme) == acme.schema
 
 
+def _row(row_id: UUID) -> dict[str, Any]:
+    now = utc_now()
+    texts = {"name": "Apollo", "description": "", "status": "active", "created_by": "me"}
+    return {"id": row_id, "created_at": now, "updated_at": now, **texts}
+
+
+async def _never() -> None:
+    raise AssertionError("not committed")
+
+
 async def _path(process: Process, tenant: Tenant) -> str:
     row = await process.database.read_one(tenant, PATH)
     assert row is not None
@@ -130,6 +150,61 @@ async def _until(watcher: "asyncpg.Connection[asyncpg.Record]", condition: str, 
             await asyncio.sleep(0.01)
 
 
+async def test_a_block_is_one_transaction_and_what_follows_comes_after_its_commit(process: Process) -> None:
+    acme = await process.make()
+    seen: list[bool] = []
+    row_id = new_id()
+
+    async def look() -> None:
+        seen.append(await process.database.read_one(acme, NAME, id=row_id) is not None)
+
+    async with process.database.direct(acme) as direct:
+        after_commit(direct, look)
+        await direct.row(ADD, **_row(row_id))
+        assert await direct.row(NAME, id=row_id) is not None
+        assert [row["name"] for row in await direct.rows(NAME, id=row_id)] == ["Apollo"]
+        assert seen == []
+    assert seen == [True]
+
+
+async def test_a_block_that_raises_leaves_nothing_and_nothing_follows(process: Process) -> None:
+    acme = await process.make()
+    row_id = new_id()
+
+    async def fail() -> None:
+        async with process.database.direct(acme) as direct:
+            after_commit(direct, _never)
+            await direct.row(ADD, **_row(row_id))
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail()
+    assert await process.database.read_one(acme, NAME, id=row_id) is None
+
+
+async def test_a_block_without_a_statement_needs_no_connection(process: Process) -> None:
+    acme = await process.make()
+    taken = await process.database.engine.raw_connection()  # the only one
+    async with process.database.direct(acme):
+        pass
+    taken.close()
+
+
+async def test_a_lost_connection_is_told_as_such(process: Process) -> None:
+    acme = await process.make()
+
+    async def lose() -> None:
+        async with process.database.direct(acme) as direct, _watcher(process) as watcher:
+            pid = await direct.row(PID)
+            assert pid is not None
+            await watcher.execute("SELECT pg_terminate_backend($1)", pid[0])
+            await direct.row(SLEEP, seconds=10.0)
+
+    with pytest.raises(ConnectionError):
+        await lose()
+    assert await _path(process, acme) == acme.schema
+
+
 async def test_a_value_that_the_statement_does_not_take_is_refused(process: Process) -> None:
     with pytest.raises(TypeError, match="id"):
         NAME.arguments({"ids": 1})
@@ -137,4 +212,4 @@ async def test_a_value_that_the_statement_does_not_take_is_refused(process: Proc
 
 def test_a_statement_that_depends_on_its_values_is_refused() -> None:
     with pytest.raises(ValueError, match="session"):
-        Read(select(_projects.c.name).where(_projects.c.id.in_([new_id()])))
+        Statement(select(_projects.c.name).where(_projects.c.id.in_([new_id()])))

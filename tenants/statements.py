@@ -1,20 +1,20 @@
-"""A SELECT that is compiled once, for the few reads that are made all the time (see `Database.read_one`)."""
+"""Statements that are compiled once, for what is done all the time (see `Database.direct`)."""
 
 from typing import Any
 
-from sqlalchemy import Select
 from sqlalchemy.dialects.postgresql import asyncpg
+from sqlalchemy.sql.elements import ClauseElement
 
 
-class Read:
-    """A statement with a `bindparam` for each value that changes.
+class Statement:
+    """A SELECT, INSERT, UPDATE or DELETE with a `bindparam` for each value that changes.
 
-    It runs without SQLAlchemy: rows are the driver's, with its types, and lists (`IN`) have to be written as `= ANY`.
-    Raises ValueError where the statement can only be compiled when its values are known.
+    It runs without SQLAlchemy: rows are the driver's, with its types; lists (`IN`) have to be written as `= ANY`, and
+    defaults of columns are not filled in. Raises ValueError where it can only be compiled when its values are known.
     """
 
-    def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
-        compiled = statement.compile(dialect=asyncpg.dialect())  # type: ignore[no-untyped-call]  # untyped there
+    def __init__(self, statement: ClauseElement) -> None:
+        compiled: Any = statement.compile(dialect=asyncpg.dialect())  # type: ignore[no-untyped-call]  # untyped there
         if compiled.post_compile_params:
             raise ValueError("The statement depends on its values: use a session")
         self.sql = str(compiled)
