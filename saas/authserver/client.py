@@ -44,6 +44,8 @@ class Client:
     #: Of the tenant's own company: nobody is asked for consent.
     first_party: bool = False
     id_token_signed_response_alg: str = "ES256"  # noqa: S105 - an algorithm
+    #: Where it wants to be told of sessions that are over (OpenID Connect Back-Channel Logout section 2.2).
+    backchannel_logout_uri: str | None = None
 
     @property
     def public(self) -> bool:

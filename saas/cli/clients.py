@@ -57,6 +57,10 @@ def create(
     post_logout_redirect_uri: Annotated[
         list[str], typer.Option(help="Where people may go after signing out; can be repeated.", show_default=False)
     ] = [],  # noqa: B006 - Typer copies it
+    backchannel_logout_uri: Annotated[
+        str | None, typer.Option(help="Where it is told of sessions that are over.", show_default=False)
+    ] = None,
+    id_token_alg: Annotated[str, typer.Option(help="What signs its ID tokens: ES256 or RS256.")] = "ES256",  # noqa: S107 - an algorithm
     public: Annotated[bool, typer.Option("--public", help="It runs where it cannot keep a secret.")] = False,
     first_party: Annotated[bool, typer.Option("--first-party", help="It is your own: people are not asked.")] = False,
     as_json: JsonOption = False,
@@ -73,6 +77,8 @@ def create(
         redirect_uris=redirect_uri,
         post_logout_redirect_uris=post_logout_redirect_uri,
         first_party=first_party,
+        id_token_signed_response_alg=id_token_alg,
+        backchannel_logout_uri=backchannel_logout_uri,
     )
 
     async def work(services: "Services") -> "tuple[Tenant, NewClient]":

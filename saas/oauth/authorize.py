@@ -27,6 +27,7 @@ from saas.kit.ids import new_secret
 from saas.oauth import consent_page, freshness
 from saas.oauth.grants.codes import NewCode, issue
 from saas.oauth.grants.consents import find_person, remember
+from saas.oauth.grants.logouts import take_part
 from saas.oauth.store import ResolvedClient
 from saas.web.csrf import read_form
 from saas.web.pages import error_page
@@ -143,6 +144,7 @@ async def _issue(visit: _Visit, scopes: tuple[str, ...]) -> Response:
     end = visit.now + timedelta(seconds=visit.request.app.state.settings.tokens.code_ttl)
     new = NewCode(code, authorization, visit.destination.redirect_uri, asked.challenge, visit.now, end)
     await issue(visit.session, new)
+    await take_part(visit.session, person.session_id, authorization.client, scopes)
     return _redirect(visit.request, visit.destination.url([("code", code)]))
 
 

@@ -40,6 +40,7 @@ _COLUMNS: Final = (
     ClientRow.post_logout_redirect_uris,
     ClientRow.first_party,
     ClientRow.id_token_signed_response_alg,
+    ClientRow.backchannel_logout_uri,
 )
 
 
@@ -109,6 +110,7 @@ class ClientService:
             post_logout_redirect_uris=list(checked.post_logout_redirect_uris),
             first_party=checked.first_party,
             id_token_signed_response_alg=checked.id_token_signed_response_alg,
+            backchannel_logout_uri=checked.backchannel_logout_uri,
         )
         session.add(row)
         await session.flush()
@@ -186,6 +188,7 @@ class ClientService:
             post_logout_redirect_uris=tuple(row.post_logout_redirect_uris),
             first_party=row.first_party,
             id_token_signed_response_alg=row.id_token_signed_response_alg,
+            backchannel_logout_uri=row.backchannel_logout_uri,
         )
 
 

@@ -6,12 +6,12 @@ from typing import Final
 
 from saas.access.scopes import ScopeCatalogue
 from saas.authserver.grants import AUTH_METHODS, GRANT_TYPES
+from saas.authserver.id_token import ALGORITHMS
 from saas.authserver.redirect_uris import problem_with
 from saas.oauth.errors import InvalidClientDefinition
 
 #: The authentication method of a public client (RFC 7591 section 2).
 NONE: Final = "none"
-ID_TOKEN_ALGORITHMS: Final = ("ES256", "RS256")
 _MAX_NAME: Final = 100
 _MAX_URIS: Final = 20
 #: What a refresh token can come from.
@@ -36,6 +36,7 @@ class ClientDefinition:
     #: Of the tenant's own company: nobody is asked for consent.
     first_party: bool = False
     id_token_signed_response_alg: str = "ES256"  # noqa: S105 - an algorithm
+    backchannel_logout_uri: str | None = None
 
     def checked(self, catalogue: ScopeCatalogue) -> "ClientDefinition":
         """Without repetitions, and with all defaults filled in. Raises InvalidClientDefinition."""
@@ -50,10 +51,9 @@ class ClientDefinition:
             auth_method=_some("authentication method", [self.auth_method], AUTH_METHODS)[0],
             redirect_uris=_checked_uris(self.redirect_uris),
             post_logout_redirect_uris=_checked_uris(self.post_logout_redirect_uris),
-            id_token_signed_response_alg=_some("algorithm", [self.id_token_signed_response_alg], ID_TOKEN_ALGORITHMS)[
-                0
-            ],
+            id_token_signed_response_alg=_some("algorithm", [self.id_token_signed_response_alg], ALGORITHMS)[0],
         )
+        _check_logout_uri(definition.backchannel_logout_uri)
         _check_grants(definition)
         return definition
 
@@ -80,6 +80,15 @@ def _checked_uris(uris: Iterable[str]) -> list[str]:
         if problem is not None:
             raise InvalidClientDefinition(f"{uri[:200]!r} cannot be a redirect URI: {problem}")
     return chosen
+
+
+def _check_logout_uri(uri: str | None) -> None:
+    """Raises InvalidClientDefinition."""
+    if uri is None:
+        return
+    problem = problem_with(uri) or (None if uri.startswith("http") else "it is no web address")
+    if problem is not None:
+        raise InvalidClientDefinition(f"{uri[:200]!r} cannot be told of logouts: {problem}")
 
 
 def _checked_name(name: str) -> str:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from saas.authserver import id_token
+from saas.authserver import id_token, logout_token
 from saas.authserver.errors import OAuth2Error
 from saas.authserver.grants import needs_storage
 from saas.authserver.id_token import IdTokens
@@ -20,7 +20,7 @@ from saas.authserver.server import Server, error_response
 from saas.authserver.tokens import Issuer
 from saas.keys.ring import KeyRing
 from saas.kit.clock import utc_now
-from saas.oauth import authorize, userinfo
+from saas.oauth import authorize, logout, userinfo
 from saas.oauth.exchange import PUBLIC_HEADERS, read_request, sent
 from saas.oauth.store import ResolvedClient
 from tenants.registry import Tenant
@@ -52,7 +52,8 @@ async def token(request: Request) -> Response:
 async def authorization_server_metadata(request: Request) -> Response:
     """RFC 8414 section 3, and OpenID Connect Discovery section 4: one document at two addresses."""
     tenant: Tenant = request.scope["tenant"]
-    return _document(metadata(tenant.issuer, _ENDPOINTS, request.app.state.catalogue.names, id_token.METADATA))
+    names = request.app.state.catalogue.names
+    return _document(metadata(tenant.issuer, _ENDPOINTS, names, id_token.METADATA, logout_token.METADATA))
 
 
 async def jwks(request: Request) -> Response:
@@ -69,6 +70,7 @@ def _document(document: dict[str, Any], media_type: str = "application/json") ->
 routes: Final = [
     *authorize.routes,
     *userinfo.routes,
+    *logout.routes,
     Route("/oauth2/token", token, methods=["POST"], name="token_endpoint"),
     Route("/oauth2/jwks", jwks, name="jwks_uri"),
     Route("/.well-known/oauth-authorization-server", authorization_server_metadata, name="metadata"),

@@ -20,6 +20,7 @@ _TABLES = (
     "oauth_pushed_requests",
     "oauth_revocations",
     "oauth_assertions",
+    "oauth_session_clients",
     "oauth_logout_deliveries",
 )
 _CLIENT_COLUMNS = (
@@ -43,6 +44,7 @@ def upgrade() -> None:
     _create_pushed_requests()
     _create_revocations()
     _create_assertions()
+    _create_session_clients()
     _create_logout_deliveries()
 
 
@@ -263,6 +265,22 @@ def _create_assertions() -> None:
         sa.PrimaryKeyConstraint("digest", name="oauth_assertions_pkey"),
     )
     op.create_index("oauth_assertions_expires_idx", "oauth_assertions", ["expires_at"])
+
+
+def _create_session_clients() -> None:
+    op.create_table(
+        "oauth_session_clients",
+        sa.Column("session_id", sa.Uuid(), nullable=False),
+        sa.Column("client", sa.Uuid(), nullable=False),
+        sa.PrimaryKeyConstraint("session_id", "client", name="oauth_session_clients_pkey"),
+        sa.ForeignKeyConstraint(
+            ["session_id"], ["sessions.id"], name="oauth_session_clients_session_fkey", ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["client"], ["oauth_clients.id"], name="oauth_session_clients_client_fkey", ondelete="CASCADE"
+        ),
+    )
+    op.create_index("oauth_session_clients_client_idx", "oauth_session_clients", ["client"])
 
 
 def _create_logout_deliveries() -> None:

@@ -167,6 +167,20 @@ class AssertionRow(TenantBase):
     expires_at: Mapped[datetime]
 
 
+class SessionClientRow(TenantBase):
+    """A client that took part in a browser session, and wants to be told of its end. It goes with the session."""
+
+    __tablename__ = "oauth_session_clients"
+    __table_args__ = (Index("oauth_session_clients_client_idx", "client"),)
+
+    session_id: Mapped[UUID] = mapped_column(
+        ForeignKey("sessions.id", name="oauth_session_clients_session_fkey", ondelete="CASCADE"), primary_key=True
+    )
+    client: Mapped[UUID] = mapped_column(
+        ForeignKey("oauth_clients.id", name="oauth_session_clients_client_fkey", ondelete="CASCADE"), primary_key=True
+    )
+
+
 class LogoutDeliveryRow(Identified, Timestamped, TenantBase):
     """A logout token that a client's back channel is still to receive (OpenID Connect Back-Channel Logout)."""
 

@@ -4,14 +4,14 @@ from authlib.oauth2 import rfc9207
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from authlib.oidc.discovery import OpenIDProviderMetadata
 
-from saas.authserver import id_token
+from saas.authserver import id_token, logout_token
 from saas.authserver.grants import GRANTS
 from saas.oauth.routes import routes
 from tests.unit.saas.oauth.conftest import CATALOGUE, World
 
 METADATA = "/.well-known/oauth-authorization-server"
 #: What OpenID Connect adds.
-OPENID = [*id_token.METADATA, "userinfo_endpoint"]
+OPENID = [*id_token.METADATA, *logout_token.METADATA, "userinfo_endpoint", "end_session_endpoint"]
 
 
 async def test_metadata_says_what_there_is(world: World) -> None:
