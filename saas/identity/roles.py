@@ -5,13 +5,15 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from sqlalchemy import Table, any_, delete, exists, literal, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Table, Text, any_, bindparam, delete, exists, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from saas.authserver.scopes import IDENTITY_SCOPES as PROTOCOL_SCOPES
 from saas.identity.errors import InvalidRole, RoleInUse, RoleTaken, UnknownRole
 from saas.identity.models import RoleRow, UserRow
 from tenants.base import utc_now
+from tenants.statements import Statement
 
 OWNER: Final = "owner"
 ADMIN: Final = "admin"
@@ -23,12 +25,16 @@ BUILTIN: Final = {
     MEMBER: "Everything that is not sensitive",
 }
 #: They tell who somebody is and open nothing: no role limits them (OpenID Connect Core, section 5.4).
-IDENTITY_SCOPES: Final = frozenset({"openid", "profile", "email", "offline_access"})
+IDENTITY_SCOPES: Final = frozenset(PROTOCOL_SCOPES)
 
 _NAME: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _MAX_DESCRIPTION: Final = 200
 _MOST_ROLES: Final = 100
 _roles: Final[Table] = RoleRow.metadata.tables[RoleRow.__tablename__]
+#: The scopes of each of the roles `names`.
+OWN_SCOPES: Final = Statement(
+    select(_roles.c.scopes).where(_roles.c.name == any_(bindparam("names", type_=ARRAY(Text()))))
+)
 
 
 class CatalogueScope(Protocol):
@@ -51,15 +57,25 @@ async def scopes_of(
     session: AsyncSession, roles: Collection[str], catalogue: Iterable[CatalogueScope]
 ) -> frozenset[str]:
     """The scopes that these roles give together. A SELECT only where there is one of the tenant's own among them."""
+    own = own_roles(roles)
+    rows = await session.scalars(select(_roles.c.scopes).where(_roles.c.name.in_(own))) if own else []
+    return scopes_given(roles, rows, catalogue)
+
+
+def own_roles(roles: Iterable[str]) -> list[str]:
+    """Those that are the tenant's own: OWN_SCOPES finds them."""
+    return [role for role in roles if role not in BUILTIN]
+
+
+def scopes_given(
+    roles: Collection[str], own: Iterable[Iterable[str]], catalogue: Iterable[CatalogueScope]
+) -> frozenset[str]:
+    """As `scopes_of`; `own` are the scopes of each of the tenant's own roles among `roles`."""
     if OWNER in roles or ADMIN in roles:
         return IDENTITY_SCOPES.union(scope.name for scope in catalogue)
     known = {scope.name: scope.sensitive for scope in catalogue}
     given = {name for name, sensitive in known.items() if MEMBER in roles and not sensitive}
-    own = [role for role in roles if role not in BUILTIN]
-    if own:
-        for scopes in await session.scalars(select(_roles.c.scopes).where(_roles.c.name.in_(own))):
-            given.update(scope for scope in scopes if scope in known)
-    return IDENTITY_SCOPES | given
+    return IDENTITY_SCOPES.union(given, *(known.keys() & set(scopes) for scopes in own))
 
 
 async def check_roles(session: AsyncSession, roles: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, CursorResult, Select, Table, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, CursorResult, Table, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from saas.identity.hooks import EndedSession, Hooks
@@ -20,11 +20,13 @@ from saas.kit.crypto import digest
 from saas.kit.ids import new_secret
 from saas.settings import IdentitySettings
 from tenants.base import new_id
+from tenants.direct import Direct
 from tenants.registry import Tenant
+from tenants.statements import Statement
 
 _COOKIE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 #: How old `last_seen_at` may become before a request writes it again.
-_TOUCH: Final = timedelta(minutes=1)
+_SEEN_WITHIN: Final = timedelta(minutes=1)
 _MAX_AGENT: Final = 400
 #: As many as a person could look through.
 _MOST_LISTED: Final = 100
@@ -32,7 +34,7 @@ _MOST_LISTED: Final = 100
 # Columns, not entities: `find` is on the way of every authorization request.
 _sessions: Final[Table] = SessionRow.metadata.tables[SessionRow.__tablename__]
 _users: Final[Table] = UserRow.metadata.tables[UserRow.__tablename__]
-#: Whoever needs more columns at the same cost adds them, and gives the query to `SessionService.look_up`.
+#: Its last column is `last_seen_at`. Whoever needs more at the same cost adds columns: see `SessionService.look_up`.
 BY_COOKIE: Final = (
     select(
         _sessions.c.id,
@@ -53,6 +55,9 @@ BY_COOKIE: Final = (
         _users.c.disabled_at.is_(None),
     )
 )
+_COLUMNS: Final = len(BY_COOKIE.selected_columns)
+_TOUCH: Final = update(_sessions).where(_sessions.c.id == bindparam("session")).values(last_seen_at=bindparam("now"))
+_TOUCH_STATEMENT: Final = Statement(_TOUCH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,23 +96,33 @@ class SessionService:
 
         Notes at most once a minute that the session is used.
         """
-        return (await self.look_up(session, cookie, BY_COOKIE))[0]
+        now = self._clock()
+        parameters = self._parameters(cookie, now)
+        row: Any = (await session.execute(BY_COOKIE, parameters)).one_or_none() if parameters else None
+        if row is None:
+            return None
+        if _is_stale(row, now):
+            await session.execute(_TOUCH, {"session": row[0], "now": now})
+        return _signed_in(row)
 
     async def look_up(
-        self, session: AsyncSession, cookie: str | None, query: Select[*tuple[Any, ...]], **parameters: Any
+        self, direct: Direct, cookie: str | None, statement: Statement, **values: Any
     ) -> tuple[SignedIn | None, tuple[Any, ...]]:
-        """As `find`; `query` is BY_COOKIE with more columns, whose values come second. They are empty for nobody."""
-        if cookie is None or not _COOKIE.fullmatch(cookie):
-            return None, ()
+        """As `find`; the statement is BY_COOKIE with more columns, which come second. They are empty for nobody."""
         now = self._clock()
-        parameters |= {"cookie": digest(cookie), "now": now, "idle_since": now - self._idle}
-        row = (await session.execute(query, parameters)).one_or_none()
+        parameters = self._parameters(cookie, now)
+        row = await direct.row(statement, **parameters, **values) if parameters else None
         if row is None:
             return None, ()
-        (session_id, user_id, email, name, roles, authenticated_at, amr, last_seen_at), more = row[:8], row[8:]
-        if now - last_seen_at > _TOUCH:
-            await session.execute(update(_sessions).where(_sessions.c.id == session_id).values(last_seen_at=now))
-        return SignedIn(session_id, user_id, email, name, tuple(roles), authenticated_at, tuple(amr)), more
+        if _is_stale(row, now):
+            await direct.row(_TOUCH_STATEMENT, session=row[0], now=now)
+        return _signed_in(row), row[_COLUMNS:]
+
+    def _parameters(self, cookie: str | None, now: datetime) -> dict[str, Any] | None:
+        """Of BY_COOKIE; None where no cookie of ours looks like this."""
+        if cookie is None or not _COOKIE.fullmatch(cookie):
+            return None
+        return {"cookie": digest(cookie), "now": now, "idle_since": now - self._idle}
 
     async def start(
         self,
@@ -197,3 +212,14 @@ class SessionService:
 
 def _printable(text: str) -> str:
     return "".join(character for character in text if character.isprintable())
+
+
+def _is_stale(row: Any, now: datetime) -> bool:
+    """Whether it is to be noted that the session of this row is used."""
+    last_seen_at: datetime = row[_COLUMNS - 1]
+    return now - last_seen_at > _SEEN_WITHIN
+
+
+def _signed_in(row: Any) -> SignedIn:
+    session_id, user_id, email, name, roles, authenticated_at, amr = row[: _COLUMNS - 1]
+    return SignedIn(session_id, user_id, email, name, tuple(roles), authenticated_at, tuple(amr))

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
-from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,7 +19,6 @@ from saas.authserver.errors import AccessDenied, OAuth2Error
 from saas.authserver.interaction import must_consent, must_sign_in
 from saas.identity.browser import page
 from saas.identity.cookies import read_cookie
-from saas.identity.roles import scopes_of
 from saas.identity.sessions import SignedIn
 from saas.kit.clock import utc_now
 from saas.kit.ids import new_secret
@@ -28,10 +26,12 @@ from saas.oauth import consent_page, freshness
 from saas.oauth.grants.codes import NewCode, issue
 from saas.oauth.grants.consents import find_person, remember
 from saas.oauth.grants.logouts import take_part
+from saas.oauth.grants.transaction import scopes_of
 from saas.oauth.store import ResolvedClient
 from saas.web.csrf import read_form
 from saas.web.pages import error_page
 from tenants.base import new_id
+from tenants.direct import Direct
 from tenants.registry import Tenant
 
 PATH: Final = "/oauth2/authorize"
@@ -44,7 +44,7 @@ class _Visit:
     """A request that is in order, and its person, who is signed in as recently as it wants."""
 
     request: Request
-    session: AsyncSession
+    direct: Direct
     destination: Destination
     asked: AuthorizationRequest
     person: SignedIn
@@ -96,15 +96,15 @@ async def _with_person(
     """Proceed in one transaction, unless the person has to sign in first."""
     state, tenant, client, now = request.app.state, request.scope["tenant"], destination.client, utc_now()
     since = freshness.open_since(state.sealer, tenant, asked.challenge, parameters.get(freshness.PARAMETER), now)
-    async with state.database.tenant_session(tenant) as session:
-        person, remembered = await find_person(session, state.sessions, read_cookie(request), client)
+    async with state.database.direct(tenant) as direct:
+        person, remembered = await find_person(direct, state.sessions, read_cookie(request), client)
         authenticated_at = None if person is None else person.authenticated_at
         if must_sign_in(asked, authenticated_at, since, now) or person is None:
             return _to_sign_in(request, parameters, asked, now)
         request.scope["session_id"] = str(person.session_id)  # forms belong to it
-        holder = Holder(person.user_id, True, await scopes_of(session, person.roles, state.catalogue))
+        holder = Holder(person.user_id, True, await scopes_of(direct, person.roles, state.catalogue))
         scopes = granted(asked.scopes, client, holder)
-        return await proceed(_Visit(request, session, destination, asked, person, scopes, remembered, now))
+        return await proceed(_Visit(request, direct, destination, asked, person, scopes, remembered, now))
 
 
 async def _ask_or_issue(visit: _Visit) -> Response:
@@ -123,7 +123,7 @@ async def _decide(visit: _Visit) -> Response:
     if form[consent_page.DECISION] != consent_page.ALLOW or not scopes:
         raise AccessDenied
     client, allowed = visit.destination.client, visit.remembered.union(scopes)
-    await remember(visit.session, visit.person.user_id, client, allowed, visit.now)
+    await remember(visit.direct, visit.person.user_id, client, allowed, visit.now)
     return await _issue(visit, scopes)
 
 
@@ -143,8 +143,8 @@ async def _issue(visit: _Visit, scopes: tuple[str, ...]) -> Response:
     )
     end = visit.now + timedelta(seconds=visit.request.app.state.settings.tokens.code_ttl)
     new = NewCode(code, authorization, visit.destination.redirect_uri, asked.challenge, visit.now, end)
-    await issue(visit.session, new)
-    await take_part(visit.session, person.session_id, authorization.client, scopes)
+    await issue(visit.direct, new)
+    await take_part(visit.direct, person.session_id, authorization.client, scopes)
     return _redirect(visit.request, visit.destination.url([("code", code)]))
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from sqlalchemy.util import greenlet_spawn
+
 from saas.access.scopes import ScopeCatalogue
 from saas.authserver.client import Client
 from saas.authserver.store import Storage
@@ -43,11 +45,9 @@ class GrantStorage:
 
     async def run(self, tenant: Tenant, work: Callable[[Storage], T]) -> T:
         """`work` in one transaction of the tenant, which commits unless it raises. Nothing connects before it asks."""
-        async with self.database.tenant_session(tenant) as session:
-            transaction = Transaction(
-                session, tenant.id, self.catalogue, self.sealer, self.revocations, self.access_ttl
-            )
-            return await session.run_sync(lambda _: work(storage_of(transaction)))
+        async with self.database.direct(tenant) as direct:
+            transaction = Transaction(direct, tenant.id, self.catalogue, self.sealer, self.revocations, self.access_ttl)
+            return await greenlet_spawn(work, storage_of(transaction))
 
 
 def storage_of(transaction: Transaction) -> Storage:

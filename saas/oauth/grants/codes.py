@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Table, bindparam, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from saas.authserver.authorization import Authorization
 from saas.authserver.client import Client
@@ -17,13 +16,15 @@ from saas.oauth.grants.models import AuthorizationCodeRow
 from saas.oauth.grants.people import PERSON, person_of
 from saas.oauth.grants.transaction import Transaction
 from tenants.base import new_id
+from tenants.direct import Direct
+from tenants.statements import Statement
 
 _codes: Final[Table] = AuthorizationCodeRow.metadata.tables[AuthorizationCodeRow.__tablename__]
 _users: Final[Table] = UserRow.metadata.tables[UserRow.__tablename__]
 _sessions: Final[Table] = SessionRow.metadata.tables[SessionRow.__tablename__]
 
-_insert: Final = insert(_codes)
-_locked: Final = (
+_insert: Final = Statement(insert(_codes))
+_locked: Final = Statement(
     select(
         _codes.c.id,
         _codes.c.grant_id,
@@ -50,7 +51,8 @@ _locked: Final = (
     .with_for_update(of=_codes)
 )
 _redeem: Final = update(_codes).where(_codes.c.id == bindparam("code_id")).values(redeemed_at=bindparam("now"))
-_redeem_into_family: Final = INSERT_FAMILY.add_cte(_redeem.cte("redeemed"))
+_redeem_only: Final = Statement(_redeem)
+_redeem_into_family: Final = Statement(INSERT_FAMILY.add_cte(_redeem.cte("redeemed")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,8 @@ class NewCode:
     expires_at: datetime
 
 
-async def issue(session: AsyncSession, new: NewCode) -> None:
-    await session.execute(_insert, _values(new))
+async def issue(direct: Direct, new: NewCode) -> None:
+    await direct.row(_insert, **_values(new))
 
 
 class Codes:
@@ -77,7 +79,7 @@ class Codes:
         self._transaction = transaction
 
     def locked(self, code: str, client: Client, now: datetime) -> StoredCode | None:
-        row: Any = self._transaction.execute(_locked, {"digest": digest(code), "client": client.id}).one_or_none()
+        row = self._transaction.row(_locked, digest=digest(code), client=client.id)
         if row is None:
             return None
         (code_id, grant_id, user_id, scopes, session_id, authenticated_at, amr, nonce, resource) = row[:9]
@@ -105,11 +107,10 @@ class Codes:
         )
 
     def redeem(self, code: StoredCode, family: NewFamily | None, now: datetime) -> None:
-        spent = {"code_id": code.id, "now": now}
         if family is None:
-            self._transaction.execute(_redeem, spent)
+            self._transaction.row(_redeem_only, code_id=code.id, now=now)
         else:
-            self._transaction.execute(_redeem_into_family, family_values(family) | spent)
+            self._transaction.row(_redeem_into_family, code_id=code.id, now=now, **family_values(family))
 
 
 def _values(new: NewCode) -> dict[str, Any]:

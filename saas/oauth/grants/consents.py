@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Table, bindparam, select, union_all
@@ -14,25 +14,39 @@ from saas.identity.models import SessionRow
 from saas.identity.sessions import BY_COOKIE, SessionService, SignedIn
 from saas.oauth.grants.models import ConsentRow, RefreshFamilyRow
 from saas.oauth.models import ClientRow
+from tenants.direct import Direct
+from tenants.statements import Statement
 
 _MOST_LISTED: Final = 500
 _consents: Final[Table] = ConsentRow.metadata.tables[ConsentRow.__tablename__]
 _families: Final[Table] = RefreshFamilyRow.metadata.tables[RefreshFamilyRow.__tablename__]
 _clients: Final[Table] = ClientRow.metadata.tables[ClientRow.__tablename__]
 _sessions: Final[Table] = SessionRow.metadata.tables[SessionRow.__tablename__]
-_person_and_consent: Final = BY_COOKIE.add_columns(
-    select(_consents.c.scopes)
-    .where(_consents.c.user_id == _sessions.c.user_id, _consents.c.client == bindparam("client"))
-    .correlate(_sessions)
-    .scalar_subquery()
+_person_and_consent: Final = Statement(
+    BY_COOKIE.add_columns(
+        select(_consents.c.scopes)
+        .where(_consents.c.user_id == _sessions.c.user_id, _consents.c.client == bindparam("client"))
+        .correlate(_sessions)
+        .scalar_subquery()
+    )
 )
 
 
+def _remember() -> Statement:
+    values = insert(_consents)
+    kept = {name: values.excluded[name] for name in ("scopes", "updated_at")}
+    key = [_consents.c.user_id, _consents.c.client]
+    return Statement(values.on_conflict_do_update(index_elements=key, set_=kept))
+
+
+_remembered: Final = _remember()
+
+
 async def find_person(
-    session: AsyncSession, sessions: SessionService, cookie: str | None, client: Client
+    direct: Direct, sessions: SessionService, cookie: str | None, client: Client
 ) -> tuple[SignedIn | None, frozenset[str]]:
     """Who holds the cookie, and which scopes they have allowed the client. One SELECT."""
-    person, more = await sessions.look_up(session, cookie, _person_and_consent, client=client.id)
+    person, more = await sessions.look_up(direct, cookie, _person_and_consent, client=client.id)
     return person, frozenset(more[0] or ()) if more else frozenset()
 
 
@@ -59,11 +73,7 @@ async def connections_of(session: AsyncSession, user_id: UUID, now: datetime) ->
     return [Connection(*row) for row in await session.execute(found.order_by("since").limit(_MOST_LISTED))]
 
 
-async def remember(session: AsyncSession, user_id: UUID, client: Client, scopes: Iterable[str], now: datetime) -> None:
+async def remember(direct: Direct, user_id: UUID, client: Client, scopes: Iterable[str], now: datetime) -> None:
     """`scopes` are all that the person has allowed the client by now."""
-    values: dict[str, Any] = {"scopes": sorted(scopes), "updated_at": now}
-    await session.execute(
-        insert(_consents)
-        .values(user_id=user_id, client=client.id, created_at=now, **values)
-        .on_conflict_do_update(index_elements=[_consents.c.user_id, _consents.c.client], set_=values)
-    )
+    times = {"created_at": now, "updated_at": now}
+    await direct.row(_remembered, user_id=user_id, client=client.id, scopes=sorted(scopes), **times)

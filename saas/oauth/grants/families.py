@@ -17,15 +17,15 @@ from saas.oauth.grants.models import RefreshFamilyRow
 from saas.oauth.grants.people import PERSON, person_of
 from saas.oauth.grants.revocations import REVOKE
 from saas.oauth.grants.transaction import Transaction
+from tenants.statements import Statement
 
 _families: Final[Table] = RefreshFamilyRow.metadata.tables[RefreshFamilyRow.__tablename__]
 _users: Final[Table] = UserRow.metadata.tables[UserRow.__tablename__]
 
-#: Takes what `family_values` gives.
-INSERT_FAMILY: Final = insert(_families).values(
-    {column: bindparam(f"family_{column.name}", type_=column.type) for column in _families.columns}
-)
-_locked: Final = (
+#: To be made into a Statement, perhaps with more; takes what `family_values` gives.
+INSERT_FAMILY: Final = insert(_families)
+_insert: Final = Statement(INSERT_FAMILY)
+_locked: Final = Statement(
     select(
         _families.c.id,
         _families.c.user_id,
@@ -50,7 +50,7 @@ _locked: Final = (
     .where(_families.c.handle == bindparam("handle"))
     .with_for_update(of=_families)
 )
-_rotate: Final = (
+_rotate: Final = Statement(
     update(_families)
     .where(_families.c.id == bindparam("family"))
     .values(
@@ -67,7 +67,7 @@ _end: Final = (
     .where(_families.c.id == bindparam("family"), _families.c.revoked_at.is_(None))
     .values(revoked_at=bindparam("now"), updated_at=bindparam("now"), previous_digest=null(), answer=null())
 )
-_end_grant: Final = REVOKE.add_cte(_end.cte("ended"))
+_end_grant: Final = Statement(REVOKE.add_cte(_end.cte("ended")))
 
 
 class Families:
@@ -77,10 +77,10 @@ class Families:
         self._transaction = transaction
 
     def add(self, new: NewFamily) -> None:
-        self._transaction.execute(INSERT_FAMILY, family_values(new))
+        self._transaction.row(_insert, **family_values(new))
 
     def locked(self, handle: str, client: Client) -> Family | None:
-        row: Any = self._transaction.execute(_locked, {"handle": digest(handle)}).one_or_none()
+        row = self._transaction.row(_locked, handle=digest(handle))
         if row is None:
             return None
         (family_id, user_id, scopes, session_id, authenticated_at, amr, resource, owner) = row[:8]
@@ -112,15 +112,13 @@ class Families:
     def rotate(self, family: Family, secret: str, answer: Mapping[str, Any], now: datetime) -> None:
         grant_id = family.authorization.grant_id
         plain = json.dumps(answer, separators=(",", ":")).encode()
-        self._transaction.execute(
+        self._transaction.row(
             _rotate,
-            {
-                "family": grant_id,
-                "new_digest": digest(secret),
-                "old_digest": family.digest,
-                "sealed": self._transaction.sealer.seal(plain, self._context(grant_id)),
-                "now": now,
-            },
+            family=grant_id,
+            new_digest=digest(secret),
+            old_digest=family.digest,
+            sealed=self._transaction.sealer.seal(plain, self._context(grant_id)),
+            now=now,
         )
 
     def last_answer(self, family: Family) -> dict[str, Any] | None:
@@ -134,7 +132,7 @@ class Families:
     def end(self, grant_id: UUID, now: datetime) -> None:
         until = now + timedelta(seconds=self._transaction.access_ttl)
         revoked = str(grant_id)
-        self._transaction.execute(_end_grant, {"family": grant_id, "now": now, "revoked": revoked, "until": until})
+        self._transaction.row(_end_grant, family=grant_id, now=now, revoked=revoked, until=until)
         self._transaction.tell_of_revocation(revoked, until)
 
     def _context(self, family: UUID) -> bytes:
@@ -146,22 +144,22 @@ def family_values(new: NewFamily) -> dict[str, Any]:
     """Parameters of INSERT_FAMILY."""
     authorization = new.authorization
     return {
-        "family_id": authorization.grant_id,
-        "family_handle": digest(new.token.handle),
-        "family_digest": digest(new.token.secret),
-        "family_previous_digest": None,
-        "family_answer": None,
-        "family_rotated_at": None,
-        "family_client": authorization.client.id,
-        "family_user_id": authorization.user_id,
-        "family_session_id": authorization.session_id,
-        "family_scopes": list(authorization.scopes),
-        "family_resource": authorization.resource,
-        "family_authenticated_at": authorization.authenticated_at,
-        "family_amr": list(authorization.amr),
-        "family_last_used_at": new.created_at,
-        "family_expires_at": new.expires_at,
-        "family_revoked_at": None,
-        "family_created_at": new.created_at,
-        "family_updated_at": new.created_at,
+        "id": authorization.grant_id,
+        "handle": digest(new.token.handle),
+        "digest": digest(new.token.secret),
+        "previous_digest": None,
+        "answer": None,
+        "rotated_at": None,
+        "client": authorization.client.id,
+        "user_id": authorization.user_id,
+        "session_id": authorization.session_id,
+        "scopes": list(authorization.scopes),
+        "resource": authorization.resource,
+        "authenticated_at": authorization.authenticated_at,
+        "amr": list(authorization.amr),
+        "last_used_at": new.created_at,
+        "expires_at": new.expires_at,
+        "revoked_at": None,
+        "created_at": new.created_at,
+        "updated_at": new.created_at,
     }

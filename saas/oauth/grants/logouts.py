@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 from redis.exceptions import RedisError
-from sqlalchemy import Table, bindparam, delete, insert, select, update
+from sqlalchemy import Table, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,28 +20,26 @@ from saas.oauth.grants.models import LogoutDeliveryRow, SessionClientRow
 from saas.oauth.models import ClientRow
 from tenants.base import new_id
 from tenants.changes import after_commit
+from tenants.direct import Direct
 from tenants.registry import Tenant
+from tenants.statements import Statement
 
 log = structlog.get_logger(__name__)
 
 _participants: Final[Table] = SessionClientRow.metadata.tables[SessionClientRow.__tablename__]
 _deliveries: Final[Table] = LogoutDeliveryRow.metadata.tables[LogoutDeliveryRow.__tablename__]
 _clients: Final[Table] = ClientRow.metadata.tables[ClientRow.__tablename__]
-_take_part: Final = (
-    upsert(_participants)
-    .values(session_id=bindparam("session"), client=bindparam("participant"))
-    .on_conflict_do_nothing()
-)
+_take_part: Final = Statement(upsert(_participants).on_conflict_do_nothing())
 _listening: Final = _clients.c.backchannel_logout_uri.is_not(None) & _clients.c.revoked_at.is_(None)
 
 
-async def take_part(session: AsyncSession, session_id: UUID, client: Client, scopes: Sequence[str]) -> None:
+async def take_part(direct: Direct, session_id: UUID, client: Client, scopes: Sequence[str]) -> None:
     """Note that the client knows of this session, if it wants to be told of its end.
 
     In the transaction that lets it in: a session that ends at the same moment yields no tokens any more.
     """
     if client.backchannel_logout_uri is not None and OPENID in scopes:
-        await session.execute(_take_part, {"session": session_id, "participant": client.id})
+        await direct.row(_take_part, session_id=session_id, client=client.id)
 
 
 @dataclass(frozen=True, slots=True)

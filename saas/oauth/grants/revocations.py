@@ -12,10 +12,9 @@ import structlog
 from redis.exceptions import RedisError
 from sqlalchemy import Table, bindparam, func
 from sqlalchemy.dialects.postgresql import Insert, insert
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from saas.oauth.grants.models import RevocationRow
-from tenants.changes import after_commit
+from tenants.changes import HasInfo, after_commit
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +37,7 @@ class Revocations:
     def __init__(self, tell: Callable[[UUID, str, datetime], Awaitable[None]]) -> None:
         self._tell = tell
 
-    def tell_after_commit(self, session: AsyncSession, tenant_id: UUID, revoked: str, until: datetime) -> None:
+    def tell_after_commit(self, session: HasInfo, tenant_id: UUID, revoked: str, until: datetime) -> None:
         """For a transaction that has executed REVOKE."""
 
         async def tell() -> None:
