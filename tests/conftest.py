@@ -24,6 +24,7 @@ from saas.settings import Settings
 from tenants.database import Database
 from tenants.migrate.runner import migrate_platform
 from tenants.registry import Tenant
+from tests.leftovers import sweep
 from tests.processes import Server, run_server
 
 _SHM = Path("/dev/shm")
@@ -40,6 +41,7 @@ class MakeMachine(Protocol):
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
     """Embedded PostgreSQL and Valkey, for this test session alone."""
+    sweep(_SHM)
     with (
         tempfile.TemporaryDirectory(prefix="saas-test-", dir=_memory()) as folder,
         embedded(Path(folder), fast=True) as running,

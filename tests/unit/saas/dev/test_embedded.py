@@ -21,6 +21,7 @@ from saas.dev import DevError, Servers, embedded
 from saas.dev.account import Account, account_for
 from saas.dev.postgres import SOCKET
 from saas.dev.processes import running_in
+from tests.leftovers import sweep
 
 #: A user who is not root, whether or not anybody of that number exists.
 _SOMEBODY = 65_534
@@ -152,6 +153,19 @@ async def test_takes_over_what_a_killed_process_left_running(data: Path, start: 
         await _answer(servers)
         assert _main_processes(data) == running
     assert not _servers_in(data)
+
+
+def test_servers_of_a_killed_test_session_are_swept_and_others_are_not(fresh: Path) -> None:
+    used, abandoned = fresh / "saas-test-used", fresh / "saas-test-abandoned"
+    with _holder(used) as user, _holder(abandoned) as killed:
+        killed.kill()
+        for folder in (used, abandoned):
+            os.utime(folder / "users.lock", (0, 0))
+        sweep(fresh)
+        assert not abandoned.exists()
+        assert not _servers_in(abandoned)
+        assert _servers_in(used)
+        assert user.process.poll() is None
 
 
 async def test_ctrl_c_does_not_reach_the_servers(data: Path, start: Callable[[], Holder]) -> None:
