@@ -1,13 +1,10 @@
 """Where everything meets: the services of `saas.services` become an application. Nothing is configured elsewhere."""
 
-import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import fields
 
 from fastapi import FastAPI
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Scope
 
 from saas.access.middleware import BearerMiddleware
@@ -20,7 +17,7 @@ from saas.oauth.routes import routes as oauth_routes
 from saas.ratelimit.limiter import Subject
 from saas.ratelimit.middleware import Charge, RateLimitMiddleware
 from saas.ratelimit.policy import limits_for
-from saas.services import Services, build_services
+from saas.services import Services, build_services, kept_fresh
 from saas.settings import Settings
 from saas.web.address import client_address
 from saas.web.assets import STATIC_PATHS, asset_routes
@@ -31,22 +28,19 @@ from saas.web.health import Check, health_routes
 from saas.web.middleware import BodyLimitMiddleware, RequestContextMiddleware, SecurityHeadersMiddleware
 from saas.web.pages import handle_page_error
 from saas.web.problems import PageError
+from saas.worker.loop import working
 from tenants.middleware import TenantMiddleware
 from tenants.migrate.plan import readiness
 from tenants.registry import Tenant
-
-log = logging.getLogger(__name__)
 
 API_PREFIX = "/api/v1"
 #: Paths that belong to the process and not to a tenant.
 _PLATFORM_PATHS = STATIC_PATHS | {"/healthz", "/readyz"}
 _TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path
-#: Seconds between two looks at the stored epoch: a lost message is noticed within this time.
-_POLL_INTERVAL = 0.5
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The application, with services of its own that live as long as its lifespan."""
+def create_app(settings: Settings, *, worker: bool = False) -> FastAPI:
+    """The application, with services of its own that live as long as its lifespan; and a worker, if one is wanted."""
     services = build_services(settings)
 
     @asynccontextmanager
@@ -55,8 +49,9 @@ def create_app(settings: Settings) -> FastAPI:
             setattr(app.state, field.name, getattr(services, field.name))
         async with AsyncExitStack() as stack:
             stack.push_async_callback(services.close)
-            await stack.enter_async_context(services.channel.listen(services.changes.received))
-            await stack.enter_async_context(_polling(services))
+            await stack.enter_async_context(kept_fresh(services))
+            if worker:
+                await stack.enter_async_context(working(services))
             yield
 
     app = FastAPI(title="SaaS backend", version="1", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
@@ -119,36 +114,10 @@ def _charge_of(settings: Settings) -> Callable[[Scope], Charge | None]:
         path: str = scope["path"]
         caller = scope["caller"]
         if caller is not None:
-            return Charge(Subject(tenant.id, token_id=caller.token_id), limits_for(tenant.plan))
+            return Charge(Subject(tenant.id, caller.token_ids), limits_for(tenant.plan))
         if path == _TOKEN_PATH:
             address = client_address(scope, settings.public.trusted_proxies)
             return Charge(Subject(tenant.id, bucket=f"token:{address}"), limits_for(tenant.plan))
         return None
 
     return charge
-
-
-@asynccontextmanager
-async def _polling(services: Services) -> AsyncIterator[None]:
-    """Look at the stored epoch now, before the first request, and then again and again while the block runs."""
-
-    async def poll() -> None:
-        try:
-            async with services.database.platform_session() as session:
-                await services.changes.poll(session)
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("The stored epoch could not be read, trying again: %s", error)
-
-    async def poll_forever() -> None:
-        while True:
-            await asyncio.sleep(_POLL_INTERVAL)
-            await poll()
-
-    await poll()
-    task = asyncio.create_task(poll_forever(), name="poll the epoch")
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

@@ -16,3 +16,10 @@ class Caller:
     token_id: str
     #: The token's `exp`, in seconds since 1970.
     expires_at: int
+    #: The token's `gid`: which of a person's authorizations it comes from. None where no person is behind it.
+    grant_id: str | None = None
+
+    @property
+    def token_ids(self) -> tuple[str, ...]:
+        """By which it may have been revoked."""
+        return (self.token_id,) if self.grant_id is None else (self.token_id, self.grant_id)

@@ -78,12 +78,21 @@ def read_claims(signed: CompactSignature) -> dict[str, Any]:
 
 
 def caller_of(claims: dict[str, Any], tenant: Tenant, now: float) -> Caller:
-    """What verified claims say, if they say it for `tenant` and for now. Raises InvalidToken."""
-    if claims.get("iss") != tenant.issuer or claims.get("tenant") != str(tenant.id):
-        raise InvalidToken(WRONG_ISSUER)
+    """Who calls `tenant` with a token of these verified claims. Raises InvalidToken, if it is for another audience too.
+
+    Only a token that was asked for another resource (RFC 8707) has another audience than the issuer.
+    """
+    caller = holder_of(claims, tenant, now)
     audience = claims.get("aud")
     if audience != tenant.issuer and not (isinstance(audience, list) and tenant.issuer in audience):
         raise InvalidToken(WRONG_AUDIENCE)
+    return caller
+
+
+def holder_of(claims: dict[str, Any], tenant: Tenant, now: float) -> Caller:
+    """What verified claims say, if `tenant` says it and for now, to whatever audience. Raises InvalidToken."""
+    if claims.get("iss") != tenant.issuer or claims.get("tenant") != str(tenant.id):
+        raise InvalidToken(WRONG_ISSUER)
     expires_at = _seconds(claims, "exp")
     if expires_at <= now:
         raise InvalidToken(EXPIRED)
@@ -96,6 +105,7 @@ def caller_of(claims: dict[str, Any], tenant: Tenant, now: float) -> Caller:
         scopes=_scopes(claims.get("scope", "")),
         token_id=_text(claims, "jti"),
         expires_at=expires_at,
+        grant_id=_text(claims, "gid") if "gid" in claims else None,
     )
 
 

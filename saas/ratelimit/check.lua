@@ -1,6 +1,6 @@
 -- Check all limits of one request, then charge all of them or none. The arithmetic is that of decision.py.
 --
--- KEYS  one for each limit; after them, where the request has a token, the key that exists when it is revoked
+-- KEYS  one for each limit; after them, where the request has a token, those of which one exists when it is revoked
 -- ARGV  the request's weight; then for each limit: amount, burst, period in microseconds (a rate)
 --                                              or: amount, 0, "day" or "month" (a calendar quota, UTC)
 -- Returns {now, verdict} with a verdict of 1 (charged), 0 (refused) or -1 (revoked, nothing checked); unless revoked,
@@ -45,7 +45,9 @@ local stored = call("MGET", unpack(KEYS))
 local time = call("TIME")
 local now = time[1] * 1000000 + time[2]
 
-if stored[count + 1] then return {now, -1} end
+for i = count + 1, #KEYS do
+  if stored[i] then return {now, -1} end
+end
 
 local reply = {now, 1}
 local amounts, bursts, periods, used, windows, ends = {}, {}, {}, {}, {}, {}

@@ -28,8 +28,8 @@ class Subject(NamedTuple):
     """Who is counted: the tenant, or a part of what happens at the tenant that is counted apart from the rest."""
 
     tenant_id: UUID
-    #: The token's `jti`, where the request has one.
-    token_id: str | None = None
+    #: By which a token may be revoked, where the request has one: its `jti`, and its `gid`.
+    token_ids: tuple[str, ...] = ()
     #: Names the part, if it is one: the token endpoint as one address uses it, say.
     bucket: str = ""
 
@@ -87,7 +87,7 @@ class Limiter:
         bucket = subject.bucket and f":{subject.bucket}"
         keys = [f"{prefix}limit:{limit.name}{bucket}" for limit in limits]
         if self._breaker.permits():
-            asked = keys if subject.token_id is None else [*keys, _revocation_key(subject.tenant_id, subject.token_id)]
+            asked = [*keys, *[f"{prefix}revoked:{token_id}" for token_id in subject.token_ids]]
             arguments: list[int | str] = [cost]
             for limit in limits:
                 arguments += limit.arguments
@@ -103,10 +103,13 @@ class Limiter:
         return Verdict(decision.allowed, False, limits, decision.standings, True)
 
     async def revoke(self, tenant_id: UUID, token_id: str, until: datetime) -> None:
-        """Refuse a token from now on; `until` is when it expires by itself. Raises redis.RedisError."""
+        """Refuse a token, or all of a grant, from now on: whatever has `token_id` among its ids.
+
+        `until` is when the last of them expires by itself. Raises redis.RedisError.
+        """
         forget = until + _CLOCK_SKEW
         if forget > datetime.now(UTC):
-            await self._client.set(_revocation_key(tenant_id, token_id), b"1", pxat=forget)
+            await self._client.set(f"{_prefix(tenant_id)}revoked:{token_id}", b"1", pxat=forget)
 
     async def purge(self, tenant_id: UUID) -> None:
         """Remove all that is stored of a tenant. Raises redis.RedisError."""
@@ -128,10 +131,6 @@ class Limiter:
 def _prefix(tenant_id: UUID) -> str:
     """Of all keys of a tenant. The braces put them into one slot of a cluster."""
     return f"{{{tenant_id.hex}}}:"
-
-
-def _revocation_key(tenant_id: UUID, token_id: str) -> str:
-    return f"{_prefix(tenant_id)}revoked:{token_id}"
 
 
 def _verdict(limits: tuple[Limit, ...], answer: list[int]) -> Verdict:

@@ -58,7 +58,7 @@ async def contenders(url: str, in_flight: int) -> AsyncIterator[dict[str, Check]
     names = [f"{{{tenant.hex}}}:" for tenant in tenants]
 
     def ours(limits: tuple[Limit, ...]) -> Check:
-        return lambda number: limiter.check(Subject(tenants[number], "token"), limits)
+        return lambda number: limiter.check(Subject(tenants[number], ("token",)), limits)
 
     def pooled(limits: Sequence[Limit]) -> Check:
         arguments = [str(argument) for limit in limits for argument in limit.arguments]
@@ -92,7 +92,7 @@ def in_middleware(limiter: Limiter, tenants: Sequence[Any]) -> Check:
     async def send(_message: Any) -> None:
         pass
 
-    charges = [Charge(Subject(tenant, "token"), LIMITS[:2]) for tenant in tenants]
+    charges = [Charge(Subject(tenant, ("token",)), LIMITS[:2]) for tenant in tenants]
     middleware = RateLimitMiddleware(app, limiter, lambda scope: charges[scope["number"]])
 
     async def receive() -> Any:

@@ -18,7 +18,14 @@ async def test_a_good_token_says_who_calls(world: World, verifier: TokenVerifier
     caller = await verifier.verify(world.acme, await world.token(world.acme, sub="user-7", jti="j1"))
     assert (caller.tenant_id, caller.subject, caller.client_id) == (world.acme.id, "user-7", "app_1")
     assert caller.scopes == frozenset(ALL_SCOPES.split())
-    assert caller.token_id == "j1"
+    assert caller.token_ids == ("j1",)
+
+
+async def test_a_token_of_a_person_names_its_grant(world: World, verifier: TokenVerifier) -> None:
+    caller = await verifier.verify(world.acme, await world.token(world.acme, jti="j1", gid="g1"))
+    assert caller.token_ids == ("j1", "g1")
+    for value in ("", 7, ["g1"]):
+        assert await refused(verifier, world.acme, await world.token(world.acme, gid=value)) == checks.MALFORMED
 
 
 async def test_the_audience_may_be_one_of_several(world: World, verifier: TokenVerifier) -> None:

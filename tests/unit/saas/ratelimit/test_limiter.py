@@ -117,16 +117,22 @@ class TestPlanChange:
 
 class TestRevocation:
     async def test_a_revoked_token_is_refused_and_charges_nobody(self, limiter: Limiter, tenant: UUID) -> None:
-        await limiter.check(Subject(tenant, "a"), SLOW)
+        await limiter.check(Subject(tenant, ("a",)), SLOW)
         await limiter.revoke(tenant, "a", datetime.now(UTC) + timedelta(minutes=1))
-        refused = await limiter.check(Subject(tenant, "a"), SLOW)
+        refused = await limiter.check(Subject(tenant, ("a",)), SLOW)
         assert (refused.allowed, refused.revoked, list(refused.standings)) == (False, True, [])
-        other = await limiter.check(Subject(tenant, "b"), SLOW)
+        other = await limiter.check(Subject(tenant, ("b",)), SLOW)
         assert (other.allowed, other.standings[0].remaining) == (True, 48)
+
+    async def test_a_token_is_refused_by_any_of_its_ids(self, limiter: Limiter, tenant: UUID) -> None:
+        await limiter.revoke(tenant, "grant", datetime.now(UTC) + timedelta(minutes=1))
+        for token_ids in (("grant", "a"), ("a", "grant"), ("grant",)):
+            assert (await limiter.check(Subject(tenant, token_ids), SLOW)).revoked
+        assert (await limiter.check(Subject(tenant, ("a", "b")), SLOW)).allowed
 
     async def test_the_same_token_of_another_tenant_is_another_token(self, limiter: Limiter, tenant: UUID) -> None:
         await limiter.revoke(tenant, "a", datetime.now(UTC) + timedelta(minutes=1))
-        assert (await limiter.check(Subject(uuid4(), "a"), SLOW)).allowed
+        assert (await limiter.check(Subject(uuid4(), ("a",)), SLOW)).allowed
 
     async def test_a_revocation_is_kept_as_long_as_the_token_may_be_believed(
         self, limiter: Limiter, valkey_url: str, tenant: UUID

@@ -34,7 +34,7 @@ async def browser(limiter: Limiter, tenant: UUID) -> AsyncIterator[httpx.AsyncCl
     def classify(scope: Scope) -> Charge | None:
         if scope["path"] == "/free":
             return None
-        return Charge(Subject(tenant, "token"), LIMITS, 2 if scope["path"] == "/heavy" else 1)
+        return Charge(Subject(tenant, ("token",)), LIMITS, 2 if scope["path"] == "/heavy" else 1)
 
     routes = [Route(path, work) for path in ("/light", "/heavy", "/free")]
     app = RateLimitMiddleware(Starlette(routes=routes), limiter, classify)
