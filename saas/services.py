@@ -1,11 +1,14 @@
 """Settings become services: everything that a request, a command or a task may need, built once a process."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from uuid import UUID
 
 from redis.asyncio import Redis
+from sqlalchemy.exc import SQLAlchemyError
 
 from saas.access.scopes import ScopeCatalogue
 from saas.access.verifier import TokenVerifier
@@ -15,12 +18,17 @@ from saas.identity.links import LinkService
 from saas.identity.sessions import SessionService
 from saas.identity.throttle import Allowance, Throttle
 from saas.identity.users import UserService
+from saas.keys.lifecycle import KeyLifecycle
 from saas.keys.service import KeyService
 from saas.kit.background import Background
 from saas.kit.crypto import Sealer
 from saas.kit.mail import MailboxMailer, Mailer, NoMailer, SmtpMailer
+from saas.kit.outbound import Outbound
 from saas.kit.redis import Channel, open_client
+from saas.oauth.backchannel import BackchannelLogout
 from saas.oauth.clients import ClientService
+from saas.oauth.grants.cleanup import Cleanup
+from saas.oauth.grants.logouts import LogoutQueue
 from saas.ratelimit.decision import Rate
 from saas.ratelimit.limiter import Limiter, Subject
 from saas.settings import MailSettings, Settings, decode_key
@@ -32,6 +40,12 @@ from tenants.resolver import Resolver
 
 #: Where processes tell each other what has changed (see `tenants.changes`).
 _CHANNEL = "saas:changes"
+#: In Valkey, the ids of tenants with logout tokens that nobody has tried to send yet.
+WAITING_LOGOUTS = "saas:logouts"
+#: Seconds between two looks at the stored epoch: a lost message is noticed within this time.
+_POLL_INTERVAL = 0.5
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +73,14 @@ class Services:
     csrf: Csrf
     mailer: Mailer
     background: Background
+    key_lifecycle: KeyLifecycle
+    cleanup: Cleanup
+    outbound: Outbound
+    backchannel: BackchannelLogout
 
     async def close(self) -> None:
         await self.background.close()
+        await self.outbound.close()
         await self.limiter.close()
         await self.redis.aclose()
         await self.database.close()
@@ -107,6 +126,13 @@ def build_services(settings: Settings) -> Services:
         limits = tuple(Rate(each.name, each.amount, each.amount, each.period) for each in allowances)
         return (await limiter.check(Subject(tenant_id), limits)).retry_after
 
+    async def tell_of_logouts(tenant_id: UUID) -> None:
+        await redis.sadd(WAITING_LOGOUTS, tenant_id.hex)
+
+    logouts = LogoutQueue(tell_of_logouts)
+    hooks.sessions_ended.append(logouts.add)
+    # http is for development: there, clients live on this machine too.
+    outbound = Outbound(private=origin.scheme == "http")
     return Services(
         settings=settings,
         database=database,
@@ -129,6 +155,10 @@ def build_services(settings: Settings) -> Services:
         csrf=Csrf(master_key, secure=origin.scheme == "https"),
         mailer=_mailer(settings.mail, redis),
         background=Background(),
+        key_lifecycle=KeyLifecycle(sealer, settings.keys, settings.tokens),
+        cleanup=Cleanup(settings.tokens),
+        outbound=outbound,
+        backchannel=BackchannelLogout(database, keys, logouts, outbound),
     )
 
 
@@ -140,6 +170,33 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         yield services
     finally:
         await services.close()
+
+
+@asynccontextmanager
+async def kept_fresh(services: Services) -> AsyncIterator[None]:
+    """Let caches follow what other processes change: listen to them, and look at the stored epoch, now and often."""
+
+    async def poll() -> None:
+        try:
+            async with services.database.platform_session() as session:
+                await services.changes.poll(session)
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("The stored epoch could not be read, trying again: %s", error)
+
+    async def poll_forever() -> None:
+        while True:
+            await asyncio.sleep(_POLL_INTERVAL)
+            await poll()
+
+    async with services.channel.listen(services.changes.received):
+        await poll()
+        task = asyncio.create_task(poll_forever(), name="poll the epoch")
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
 
 def _mailer(settings: MailSettings, redis: Redis) -> Mailer:

@@ -187,6 +187,18 @@ class MailSettings(_Group):
         return self
 
 
+class WorkerSettings(_Group):
+    """Background work. An interval is from the end of one round through all tenants to the next."""
+
+    cleanup_interval: float = Field(300.0, gt=0, description="seconds between two rounds that delete what has expired")
+    keys_interval: float = Field(600.0, gt=0, description="seconds between two rounds that rotate signing keys")
+    logouts_interval: float = Field(
+        30.0, gt=0, description="seconds between two rounds that repeat logouts; new ones are sent at once"
+    )
+    batch: int = Field(1000, ge=1, le=100_000, description="rows of a kind that one transaction deletes")
+    parallel: int = Field(2, ge=1, le=100, description="tenants that a job works for at once")
+
+
 class ServerSettings(_Group):
     """The HTTP server."""
 
@@ -225,6 +237,7 @@ class Settings(BaseSettings):
     limits: LimitsSettings = LimitsSettings()
     identity: IdentitySettings = IdentitySettings()
     mail: MailSettings = MailSettings()
+    worker: WorkerSettings = WorkerSettings()
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()
 

@@ -14,7 +14,7 @@ import uvicorn
 from saas.cli import output
 from saas.cli.listening import OPTIONS, Server, listen
 from saas.cli.output import JsonOption
-from saas.cli.runtime import errors_as_lines, load_settings, servers, stopped_by_signals
+from saas.cli.runtime import errors_as_lines, load_settings, servers, stopped_by_signals, with_mailbox
 from saas.dev import alone
 from saas.settings import Settings
 
@@ -72,7 +72,7 @@ def dev(
 
 
 def _for_development(settings: Settings, data: Path | None, host: str, port: int) -> Settings:
-    """Tenants at `<slug>.localhost`, which browsers and curl look for on this machine, and logs for people."""
+    """Tenants at `<slug>.localhost`, which browsers and curl look for on this machine; logs for people; a mailbox."""
     public, log = settings.public, settings.log
     if "url" not in public.model_fields_set:
         public = public.model_copy(update={"url": f"http://localhost:{port}"})
@@ -80,7 +80,7 @@ def _for_development(settings: Settings, data: Path | None, host: str, port: int
         public = public.model_copy(update={"api_hosts": tuple(dict.fromkeys(("localhost", "127.0.0.1", host)))})
     if "format" not in log.model_fields_set:
         log = log.model_copy(update={"format": "text"})
-    return settings.model_copy(update={"data": data or settings.data, "public": public, "log": log})
+    return with_mailbox(settings.model_copy(update={"data": data or settings.data, "public": public, "log": log}))
 
 
 def _serve(settings: Settings, listener: socket.socket, base_url: str, *, as_json: bool) -> None:
@@ -92,7 +92,9 @@ def _serve(settings: Settings, listener: socket.socket, base_url: str, *, as_jso
     with alone(settings.data):
         demo = asyncio.run(prepare(settings))
     configure_logging(settings.log)
-    config = uvicorn.Config(create_app(settings), log_level="warning", timeout_graceful_shutdown=_GRACE, **OPTIONS)
+    config = uvicorn.Config(
+        create_app(settings, worker=True), log_level="warning", timeout_graceful_shutdown=_GRACE, **OPTIONS
+    )
 
     def announce() -> None:
         if as_json:

@@ -1,0 +1,94 @@
+"""`saas keys`: the signing keys of tenants, and the master key that seals them."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from saas.cli import output
+from saas.cli.output import JsonOption
+from saas.cli.runtime import run
+
+if TYPE_CHECKING:
+    from saas.keys.lifecycle import KeyInfo
+    from saas.services import Services
+
+app = typer.Typer(
+    name="keys", help="List and rotate signing keys, and seal them under a new master key.", no_args_is_help=True
+)
+
+_Tenant = Annotated[str, typer.Option("--tenant", help="The tenant's slug.", show_default=False)]
+_COLUMNS = ("kid", "algorithm", "status", "created_at", "activated_at", "retired_at")
+
+
+@app.command("list")
+def list_keys(slug: _Tenant, as_json: JsonOption = False) -> None:
+    """List a tenant's keys, the oldest first, retired ones included."""
+
+    async def work(services: "Services") -> "list[KeyInfo]":
+        async with services.database.platform_session() as session:
+            tenant = await services.registry.get_made(session, slug)
+        async with services.database.tenant_session(tenant) as session:
+            return await services.key_lifecycle.list(session)
+
+    _print(run(work), as_json)
+
+
+@app.command()
+def rotate(
+    slug: _Tenant,
+    alg: Annotated[str, typer.Option(help="Which of its keys: ES256 or RS256.")] = "ES256",
+    as_json: JsonOption = False,
+) -> None:
+    """Replace a tenant's signing key, without any token failing.
+
+    The next key is published at once. It signs when clients have had SAAS_KEYS_PUBLISH_BEFORE seconds to fetch it:
+    `saas worker` sees to it, or this command, given again.
+    """
+
+    async def work(services: "Services") -> "tuple[int, list[KeyInfo]]":
+        async with services.database.platform_session() as session:
+            tenant = await services.registry.get_made(session, slug)
+        async with services.database.tenant_session(tenant) as session:
+            taken = await services.key_lifecycle.rotate(session, tenant.id, alg)
+            return taken, await services.key_lifecycle.list(session)
+
+    taken, keys = run(work)
+    mine = [key for key in keys if key.algorithm == alg]
+    if not mine:
+        output.fail(f"{slug} has no {alg} key: one is made when a client first needs it")
+    _print(mine, as_json)
+    if not taken:
+        output.note("The next key is not published long enough; nothing was changed.")
+
+
+@app.command()
+def rewrap(as_json: JsonOption = False) -> None:
+    """Seal all keys of all tenants under the present master key.
+
+    Afterwards SAAS_SECRETS_PREVIOUS_KEYS is no longer needed for them. Running it again is harmless.
+    """
+
+    async def work(services: "Services") -> dict[str, int]:
+        async with services.database.platform_session() as session:
+            tenants = await services.registry.all(session)
+        done: dict[str, int] = {}
+        for tenant in tenants:
+            if tenant.status in {"active", "suspended"}:
+                async with services.database.tenant_session(tenant) as session:
+                    done[tenant.slug] = await services.key_lifecycle.rewrap(session, tenant.id)
+        return done
+
+    done = run(work)
+    if as_json:
+        output.print_json({"tenants": len(done), "rewrapped": sum(done.values())})
+    else:
+        output.note(f"{sum(done.values())} keys of {len(done)} tenants are sealed anew.")
+
+
+def _print(keys: "list[KeyInfo]", as_json: bool) -> None:
+    documents: list[dict[str, Any]] = [asdict(key) for key in keys]
+    if as_json:
+        output.print_json(documents)
+    else:
+        output.print_table(_COLUMNS, [[document[column] for column in _COLUMNS] for document in documents])
