@@ -77,7 +77,16 @@ def servers(settings: Settings, *, own_key: bool = False) -> Iterator[Settings]:
             url = Memory.load(settings.data).public_url  # tenants are where `saas dev` serves them
             if url and "url" not in settings.public.model_fields_set:
                 changes["public"] = settings.public.model_copy(update={"url": url})
-        yield _with_key(settings.model_copy(update=changes), create=own_key or own_database)
+        complete = settings.model_copy(update=changes)
+        yield _with_key(with_mailbox(complete) if own_redis else complete, create=own_key or own_database)
+
+
+def with_mailbox(settings: Settings) -> Settings:
+    """Mail goes where `saas dev` shows it, unless something says where it goes, or people come by https."""
+    mail = settings.mail
+    if {"url", "mailbox"} & mail.model_fields_set or settings.public.origin.scheme == "https":
+        return settings
+    return settings.model_copy(update={"mail": mail.model_copy(update={"mailbox": True})})
 
 
 def _with_key(settings: Settings, *, create: bool) -> Settings:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from saas.cli.runtime import errors_as_lines, load_settings, servers, stopped_by_signals
+from saas.cli.runtime import errors_as_lines, load_settings, servers, stopped_by_signals, with_mailbox
 from saas.dev import master_key
 from saas.dev.demo import Memory
 from saas.settings import Settings
@@ -91,6 +91,23 @@ def test_tenants_of_an_embedded_database_are_where_saas_dev_serves_them(
     assert [settings.public.url for settings in chosen] == ["http://localhost:4711", "http://localhost:4712"]
     assert all(settings.redis.url == NAMED["SAAS_REDIS_URL"] for settings in chosen)
     assert all(str(tmp_path / "run") in settings.database.url for settings in chosen)
+
+
+@pytest.mark.parametrize(
+    ("variables", "mailbox"),
+    [
+        ({}, True),
+        ({"SAAS_MAIL_MAILBOX": "false"}, False),
+        ({"SAAS_MAIL_URL": "smtp://mail.example.com", "SAAS_MAIL_SENDER": "no-reply@example.com"}, False),
+        ({"SAAS_PUBLIC_URL": "https://example.com"}, False),
+    ],
+)
+def test_mail_goes_to_the_mailbox_where_nothing_else_is_said(
+    set_env: pytest.MonkeyPatch, variables: dict[str, str], mailbox: bool
+) -> None:
+    for name, value in variables.items():
+        set_env.setenv(name, value)
+    assert with_mailbox(load_settings()).mail.mailbox is mailbox
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

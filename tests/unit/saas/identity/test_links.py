@@ -67,9 +67,9 @@ async def test_the_answer_waits_neither_for_the_look_up_nor_for_the_mail(
 
 async def test_a_link_goes_to_the_stored_address_only(world: World, browser: Browser, tenant: Tenant) -> None:
     """A typed address that only folds to the stored one (here with a long s) is somebody else's mailbox."""
-    await world.add_user(tenant, "support@people.example")
+    await world.add_user(tenant, "Support@people.example")
     await world.reset_link(browser, "\u017fupport@people.example")
-    assert world.outbox.sent[-1].to == "support@people.example"
+    assert world.outbox.sent[-1].to == "Support@people.example"
 
 
 async def test_the_token_is_stored_as_a_digest_and_long_enough(
@@ -104,6 +104,15 @@ async def test_a_link_works_once(world: World, browser: Browser, ann: User) -> N
     assert again.status_code == 404
     assert "does not work any more" in again.text
     assert (await browser.sign_in(password=OTHER_PASSWORD)).status_code == 303
+
+
+async def test_a_used_link_is_refused_by_itself(world: World, ann: User, tenant: Tenant) -> None:
+    """Not only because a new password withdraws the links that were sent."""
+    async with world.services.database.tenant_session(tenant) as session:
+        token = await world.links.create(session, ann.id, "reset")
+        assert await world.links.use(session, token, "reset") is not None
+        assert await world.links.use(session, token, "reset") is None
+        assert await world.links.find(session, token, "reset") is None
 
 
 async def test_a_link_expires(world: World, browser: Browser, ann: User) -> None:

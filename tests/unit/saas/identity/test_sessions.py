@@ -1,8 +1,8 @@
 from datetime import timedelta
 
-from sqlalchemy import event, func, select
+from sqlalchemy import event, func, select, update
 
-from saas.identity.models import SessionRow
+from saas.identity.models import SessionRow, UserRow
 from saas.identity.users import User
 from saas.kit.crypto import digest
 from tenants.registry import Tenant
@@ -32,6 +32,15 @@ async def test_a_session_says_who_and_how(world: World, tenant: Tenant, ann: Use
     assert found.session_id == row.id
     assert row.digest == digest(cookie)
     assert row.user_agent == "a[31m" + "b" * 395
+
+
+async def test_a_disabled_users_session_is_nobodys_even_if_it_has_not_ended(
+    world: World, tenant: Tenant, ann: User
+) -> None:
+    cookie = await start(world, tenant, ann)
+    async with world.services.database.tenant_session(tenant) as session:
+        await session.execute(update(UserRow).where(UserRow.id == ann.id).values(disabled_at=world.clock()))
+        assert await world.sessions.find(session, cookie) is None
 
 
 async def test_a_session_ends_when_nobody_uses_it(world: World, tenant: Tenant, ann: User) -> None:
