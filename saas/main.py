@@ -36,7 +36,8 @@ from tenants.registry import Tenant
 API_PREFIX = "/api/v1"
 #: Paths that belong to the process and not to a tenant.
 _PLATFORM_PATHS = STATIC_PATHS | {"/healthz", "/readyz"}
-_TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path
+#: Where clients authenticate: whoever asks is not known before.
+_CLIENT_PATHS = frozenset({"/oauth2/token", "/oauth2/revoke", "/oauth2/introspect"})
 
 
 def create_app(settings: Settings, *, worker: bool = False) -> FastAPI:
@@ -54,7 +55,17 @@ def create_app(settings: Settings, *, worker: bool = False) -> FastAPI:
                 await stack.enter_async_context(working(services))
             yield
 
-    app = FastAPI(title="SaaS backend", version="1", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    telemetry = settings.server.telemetry
+    app = FastAPI(
+        title="SaaS backend",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        generate_unique_id_function=lambda route: route.name,
+        telemetry={"tracing": telemetry, "metrics": telemetry, "logs": telemetry},
+    )
     app.router.routes.extend([*health_routes(_checks(services)), *oauth_routes, *docs_routes(app)])
     app.router.routes.extend([*identity_routes, *asset_routes])
     if settings.mail.mailbox:
@@ -104,8 +115,8 @@ def _checks(services: Services) -> Mapping[str, Check]:
 
 
 def _charge_of(settings: Settings) -> Callable[[Scope], Charge | None]:
-    """What a request is counted against: the tenant's plan, and at the token endpoint, before anybody is known, the
-    plan's limits for each address, so that a stranger cannot use up what belongs to the tenant."""
+    """What a request is counted against: the tenant's plan, and where clients authenticate, before anybody is known,
+    the plan's limits for each address, so that a stranger cannot use up what belongs to the tenant."""
 
     def charge(scope: Scope) -> Charge | None:
         tenant: Tenant | None = scope.get("tenant")
@@ -115,7 +126,7 @@ def _charge_of(settings: Settings) -> Callable[[Scope], Charge | None]:
         caller = scope["caller"]
         if caller is not None:
             return Charge(Subject(tenant.id, caller.token_ids), limits_for(tenant.plan))
-        if path == _TOKEN_PATH:
+        if path in _CLIENT_PATHS:
             address = client_address(scope, settings.public.trusted_proxies)
             return Charge(Subject(tenant.id, bucket=f"token:{address}"), limits_for(tenant.plan))
         return None

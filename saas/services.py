@@ -114,7 +114,12 @@ def build_services(settings: Settings) -> Services:
     sealer = Sealer(master_key, [decode_key(key) for key in settings.secrets.previous_keys])
     keys = KeyService(database, sealer, changes)
     clients = ClientService(database, catalogue, changes)
-    limiter = Limiter(settings.redis.url, settings.limits, workers=settings.server.workers)
+    limiter = Limiter(
+        settings.redis.url,
+        settings.limits,
+        workers=settings.server.workers,
+        command_timeout=settings.redis.timeout,
+    )
     hooks = Hooks()
     sessions = SessionService(settings.identity, hooks)
     links = LinkService(settings.identity)

@@ -206,6 +206,7 @@ class ServerSettings(_Group):
     port: int = Field(8000, ge=0, le=65_535, description="port to listen on")
     workers: int = Field(1, ge=1, le=256, description="processes of `saas serve`")
     body_limit: int = Field(1_048_576, ge=1024, description="largest request body, in bytes")
+    telemetry: bool = Field(False, description="OpenTelemetry spans and metrics; they cost a tenth of a short request")
     shutdown_grace: int = Field(20, ge=0, description="seconds that open requests get to finish at shutdown")
 
 
