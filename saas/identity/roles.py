@@ -58,7 +58,9 @@ async def scopes_of(
 ) -> frozenset[str]:
     """The scopes that these roles give together. A SELECT only where there is one of the tenant's own among them."""
     own = own_roles(roles)
-    rows = await session.scalars(select(_roles.c.scopes).where(_roles.c.name.in_(own))) if own else []
+    rows: Iterable[Iterable[str]] = ()
+    if own:
+        rows = await session.scalars(select(_roles.c.scopes).where(_roles.c.name.in_(own)))
     return scopes_given(roles, rows, catalogue)
 
 

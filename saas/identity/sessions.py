@@ -152,14 +152,8 @@ class SessionService:
             "user_agent": _printable(user_agent)[:_MAX_AGENT],
             "updated_at": now,
         }
-        if replaces is not None and _COOKIE.fullmatch(replaces):
-            before = [_sessions.c.digest == digest(replaces), _sessions.c.ended_at.is_(None)]
-            mine = [*before, _sessions.c.user_id == user_id, _sessions.c.expires_at > now]
-            continued = update(_sessions).where(*mine).values(proof).returning(_sessions.c.id)
-            if (await session.execute(continued)).one_or_none() is not None:
-                return cookie
-            await self._end(session, tenant, *before)
-        await session.execute(insert(_sessions).values(id=new_id(), user_id=user_id, created_at=now, **proof))
+        if not await self._goes_on(session, tenant, user_id, replaces, proof):
+            await session.execute(insert(_sessions).values(id=new_id(), user_id=user_id, created_at=now, **proof))
         return cookie
 
     async def list(self, session: AsyncSession, user_id: UUID) -> list[SessionInfo]:
@@ -198,6 +192,20 @@ class SessionService:
         )
         deleted: CursorResult[Any] = await session.execute(delete(_sessions).where(_sessions.c.id.in_(old)))  # type: ignore[assignment]  # what DML yields
         return deleted.rowcount
+
+    async def _goes_on(
+        self, session: AsyncSession, tenant: Tenant, user_id: UUID, replaced: str | None, proof: dict[str, Any]
+    ) -> bool:
+        """Whether the session of the replaced cookie was this user's, and now has the new proof; else it is over."""
+        if replaced is None or not _COOKIE.fullmatch(replaced):
+            return False
+        before = (_sessions.c.digest == digest(replaced), _sessions.c.ended_at.is_(None))
+        mine = (*before, _sessions.c.user_id == user_id, _sessions.c.expires_at > self._clock())
+        renewed = update(_sessions).where(*mine).values(proof).returning(_sessions.c.id)
+        if (await session.execute(renewed)).one_or_none() is not None:
+            return True
+        await self._end(session, tenant, *before)
+        return False
 
     async def _end(self, session: AsyncSession, tenant: Tenant, *which: ColumnElement[bool]) -> int:
         now = self._clock()
