@@ -4,7 +4,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from saas.access import jwt
@@ -59,8 +59,19 @@ class TokenVerifier:
         self._verified.move_to_end(key)
         return caller
 
-    async def _verify(self, tenant: Tenant, token: str, key: _Key) -> Caller:
-        generation = self._generation
+    async def claims(self, tenant: Tenant, token: str) -> dict[str, Any] | None:
+        """What an access token of this tenant says, to whatever audience; None where it would not be believed.
+
+        For those who keep the tokens: whether one was revoked is not looked at.
+        """
+        try:
+            claims = await self._signed_claims(tenant, token)
+            holder = jwt.holder_of(claims, tenant, self._now())
+        except InvalidToken:
+            return None
+        return claims if await self._client_is_live(tenant, holder.client_id) else None
+
+    async def _signed_claims(self, tenant: Tenant, token: str) -> dict[str, Any]:
         signed = jwt.parse(token)
         public = (await self._keys.ring(tenant)).verification_key(signed.protected["kid"])
         if public is None:
@@ -68,7 +79,11 @@ class TokenVerifier:
             foreign = jwt.read_claims(signed).get("iss") != tenant.issuer
             raise InvalidToken(jwt.WRONG_ISSUER if foreign else jwt.UNKNOWN_KEY)
         jwt.check_signature(signed, public)
-        caller = jwt.caller_of(jwt.read_claims(signed), tenant, self._now())
+        return jwt.read_claims(signed)
+
+    async def _verify(self, tenant: Tenant, token: str, key: _Key) -> Caller:
+        generation = self._generation
+        caller = jwt.caller_of(await self._signed_claims(tenant, token), tenant, self._now())
         if not await self._client_is_live(tenant, caller.client_id):
             raise InvalidToken(REVOKED_CLIENT)
         if generation == self._generation:  # else a change arrived meanwhile, and this may be from before it

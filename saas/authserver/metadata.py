@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from saas.authserver.endpoints import ENDPOINTS
 from saas.authserver.grants import AUTH_METHODS, GRANT_TYPES, GRANTS
 
 
@@ -12,7 +13,7 @@ def metadata(
     """The document of one issuer.
 
     `endpoints` has the paths that are mounted by their names in section 2: `token_endpoint`, `jwks_uri`, ...
-    `more` is what others than the grants contribute; of lists of the same name, the members are joined.
+    `more` is what others than grants and endpoints contribute; of lists of the same name, the members are joined.
     """
     document: dict[str, Any] = {
         "issuer": issuer,
@@ -22,7 +23,8 @@ def metadata(
         "grant_types_supported": list(GRANT_TYPES),
         "token_endpoint_auth_methods_supported": list(AUTH_METHODS),
     }
-    for contribution in (*(getattr(grant, "METADATA", {}) for grant in GRANTS.values()), *more):
+    registered = [getattr(each, "METADATA", {}) for each in (*GRANTS.values(), *ENDPOINTS)]
+    for contribution in (*registered, *more):
         for name, value in contribution.items():
             if isinstance(value, (list, tuple)):
                 document[name] = list(dict.fromkeys([*document.get(name, ()), *value]))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from authlib.oauth2.rfc6749 import AuthorizationServer
+from authlib.oauth2.rfc6749 import AuthorizationServer, TokenEndpoint
 from authlib.oauth2.rfc6749.grants import BaseGrant
 
 from saas.authserver.authentication import authenticate
@@ -47,6 +47,7 @@ class Server(AuthorizationServer):  # type: ignore[misc] # Authlib has no types
         """`storage` is there for the grants that need it; `now` is the time of the request, which does not pass."""
         super().__init__()
         self.now = now or utc_now()
+        self.issuer = issuer.url
         self.lifetimes = lifetimes
         self._clients = clients
         self._storage = storage
@@ -66,6 +67,13 @@ class Server(AuthorizationServer):  # type: ignore[misc] # Authlib has no types
         except OAuth2Error as error:
             return error_response(error)
         return response
+
+    def answer(self, endpoint: TokenEndpoint, request: FormRequest) -> ProtocolResponse:
+        """Answer a request to another endpoint at which clients authenticate."""
+        try:
+            return self.handle_response(*endpoint.create_endpoint_response(request))
+        except OAuth2Error as error:
+            return error_response(error)
 
     def get_token_grant(self, request: FormRequest) -> BaseGrant:
         grant_type = request.payload.grant_type

@@ -4,7 +4,7 @@ All belong to one tenant and one transaction, which commits whatever the engine 
 a change. What is locked stays so until then. Secrets are stored as digests, answers sealed; that is the store's care.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -106,9 +106,20 @@ class FamilyStore(Protocol):
         """
 
 
+class RevocationStore(Protocol):
+    """Access tokens that are refused before they expire: by their `jti`, or all of a grant by its `gid`."""
+
+    def add(self, token_id: str, until: datetime) -> None:
+        """`until` is when the token expires by itself."""
+
+    def any_of(self, token_ids: Sequence[str]) -> bool:
+        """Whether one of them is revoked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Storage:
     """What one transaction offers to the grants that need it."""
 
     codes: CodeStore
     families: FamilyStore
+    revocations: RevocationStore

@@ -20,7 +20,7 @@ from saas.authserver.server import Server, error_response
 from saas.authserver.tokens import Issuer
 from saas.keys.ring import KeyRing
 from saas.kit.clock import utc_now
-from saas.oauth import authorize, logout, userinfo
+from saas.oauth import authorize, logout, token_care, userinfo
 from saas.oauth.exchange import PUBLIC_HEADERS, read_request, sent
 from saas.oauth.store import ResolvedClient
 from tenants.registry import Tenant
@@ -71,6 +71,7 @@ routes: Final = [
     *authorize.routes,
     *userinfo.routes,
     *logout.routes,
+    *token_care.routes,
     Route("/oauth2/token", token, methods=["POST"], name="token_endpoint"),
     Route("/oauth2/jwks", jwks, name="jwks_uri"),
     Route("/.well-known/oauth-authorization-server", authorization_server_metadata, name="metadata"),

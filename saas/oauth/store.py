@@ -13,6 +13,7 @@ from saas.kit.crypto import Sealer
 from saas.oauth.grants.codes import Codes
 from saas.oauth.grants.families import Families
 from saas.oauth.grants.revocations import Revocations
+from saas.oauth.grants.revoked_tokens import RevokedTokens
 from saas.oauth.grants.transaction import Transaction
 from tenants.database import Database
 from tenants.registry import Tenant
@@ -51,4 +52,6 @@ class GrantStorage:
 
 
 def storage_of(transaction: Transaction) -> Storage:
-    return Storage(codes=Codes(transaction), families=Families(transaction))
+    return Storage(
+        codes=Codes(transaction), families=Families(transaction), revocations=RevokedTokens(transaction)
+    )

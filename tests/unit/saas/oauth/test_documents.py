@@ -28,6 +28,8 @@ async def test_metadata_says_what_there_is(world: World) -> None:
         "issuer": issuer,
         "authorization_endpoint": issuer + "/oauth2/authorize",
         "token_endpoint": issuer + "/oauth2/token",
+        "revocation_endpoint": issuer + "/oauth2/revoke",
+        "introspection_endpoint": issuer + "/oauth2/introspect",
         "jwks_uri": issuer + "/oauth2/jwks",
         "scopes_supported": list(CATALOGUE.names),
         "response_types_supported": ["code"],
@@ -35,6 +37,8 @@ async def test_metadata_says_what_there_is(world: World) -> None:
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "grant_types_supported": list(GRANTS),
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
     }
