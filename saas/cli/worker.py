@@ -27,7 +27,9 @@ def worker(
     Run one or several. SIGTERM ends it, after what it is doing. With --json, one line is printed once it works; with
     --once, what was done. With --once it fails where a tenant's work has failed; the others' is done all the same.
     """
-    from saas.kit.log import configure_logging  # noqa: PLC0415 - slow to import: not for `--help`
+    # the whole application: slow to import, not for `--help`, and libraries have things to tell meanwhile
+    import saas.worker.loop  # noqa: F401, PLC0415
+    from saas.kit.log import configure_logging  # noqa: PLC0415
 
     configure_logging(load_settings().log)
     if not once:
