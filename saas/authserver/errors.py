@@ -5,6 +5,7 @@ A description is ASCII without quotes and backslashes: Authlib raises ValueError
 
 from collections.abc import Iterable
 
+from authlib.oauth2 import rfc8628
 from authlib.oauth2.rfc6749 import errors
 from authlib.oidc.core import errors as oidc
 
@@ -14,6 +15,10 @@ InvalidGrant = errors.InvalidGrantError
 InvalidScope = errors.InvalidScopeError
 UnauthorizedClient = errors.UnauthorizedClientError
 AccessDenied = errors.AccessDeniedError
+# RFC 8628 section 3.5.
+AuthorizationPending = rfc8628.AuthorizationPendingError
+SlowDown = rfc8628.SlowDownError
+ExpiredToken = rfc8628.ExpiredTokenError
 # OpenID Connect Core section 3.1.2.6.
 LoginRequired = oidc.LoginRequiredError
 ConsentRequired = oidc.ConsentRequiredError

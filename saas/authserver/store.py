@@ -75,6 +75,28 @@ class Family:
     sealed_answer: bytes | None = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class StoredDevice:
+    """A device code (RFC 8628), what became of it, and how things stand now."""
+
+    id: UUID
+    #: pending, approved, denied or redeemed.
+    status: str
+    #: Seconds that the device must wait between two polls.
+    interval: int
+    last_polled_at: datetime | None
+    expires_at: datetime
+    #: Once it is approved: what was allowed, and by whom.
+    allowed: Authorization | None
+    #: The browser session in which it was decided still lasts.
+    session_active: bool
+    holder: Holder | None
+
+    def get_scope(self) -> str:
+        """As Authlib calls it."""
+        return " ".join(self.allowed.scopes) if self.allowed else ""
+
+
 class CodeStore(Protocol):
     """Authorization codes. They stay until they expire, so that a second use is noticed."""
 
@@ -82,6 +104,19 @@ class CodeStore(Protocol):
         """None where there is none, or not of this client."""
 
     def redeem(self, code: StoredCode, family: NewFamily | None, now: datetime) -> None:
+        """Mark the code as used, and begin the family that it yields, if it does."""
+
+
+class DeviceStore(Protocol):
+    """Device codes. They stay until they expire."""
+
+    def locked(self, code: str, client: Client, now: datetime) -> StoredDevice | None:
+        """None where there is none, or not of this client."""
+
+    def polled(self, device: StoredDevice, interval: int, now: datetime) -> None:
+        """Remember a poll that came to nothing, and how many seconds the device must wait for the next."""
+
+    def redeem(self, device: StoredDevice, family: NewFamily | None) -> None:
         """Mark the code as used, and begin the family that it yields, if it does."""
 
 
@@ -122,4 +157,5 @@ class Storage:
 
     codes: CodeStore
     families: FamilyStore
+    devices: DeviceStore
     revocations: RevocationStore

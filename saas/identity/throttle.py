@@ -23,6 +23,8 @@ _HOUR: Final = 3600
 _MAILS_PER_ACCOUNT: Final = 3
 _MAILS_PER_ADDRESS: Final = 30
 _LINKS_PER_ADDRESS: Final = 60
+_DEVICES_PER_ACCOUNT: Final = 30
+_DEVICES_PER_ADDRESS: Final = 90
 #: Seconds after which an answer from the counter comes too late.
 _TIMEOUT: Final = 2.0
 #: Seconds to wait where nobody can count.
@@ -71,6 +73,14 @@ class Throttle:
     async def link(self, tenant_id: UUID, address: str) -> None:
         """Before a mailed link is used."""
         await self._check(tenant_id, Allowance(f"link-address:{_site(address)}", _LINKS_PER_ADDRESS, _QUARTER))
+
+    async def device(self, tenant_id: UUID, user_id: UUID, address: str) -> None:
+        """Before somebody who is signed in looks for a device by its code (RFC 8628 section 5.1)."""
+        await self._check(
+            tenant_id,
+            Allowance(f"device-account:{user_id.hex}", _DEVICES_PER_ACCOUNT, _QUARTER),
+            Allowance(f"device-address:{_site(address)}", _DEVICES_PER_ADDRESS, _QUARTER),
+        )
 
     async def _check(self, tenant_id: UUID, *allowances: Allowance) -> None:
         try:

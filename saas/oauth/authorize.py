@@ -123,7 +123,7 @@ async def _decide(visit: _Visit) -> Response:
     if form[consent_page.DECISION] != consent_page.ALLOW or not scopes:
         raise AccessDenied
     client, allowed = visit.destination.client, visit.remembered.union(scopes)
-    await remember(visit.direct, visit.person.user_id, client, allowed, visit.now)
+    await remember(visit.direct, visit.person.user_id, client.id, allowed, visit.now)
     return await _issue(visit, scopes)
 
 

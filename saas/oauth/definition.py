@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from saas.access.scopes import ScopeCatalogue
+from saas.authserver import device
 from saas.authserver.grants import AUTH_METHODS, GRANT_TYPES
 from saas.authserver.id_token import ALGORITHMS
 from saas.authserver.redirect_uris import problem_with
@@ -15,7 +16,9 @@ NONE: Final = "none"
 _MAX_NAME: Final = 100
 _MAX_URIS: Final = 20
 #: What a refresh token can come from.
-_OF_PEOPLE: Final = ("authorization_code", "urn:ietf:params:oauth:grant-type:device_code")
+_OF_PEOPLE: Final = ("authorization_code", device.GRANT_TYPE)
+#: What some people call a grant.
+_ALIASES: Final = {"device_code": device.GRANT_TYPE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +48,7 @@ class ClientDefinition:
         definition = replace(
             self,
             name=_checked_name(self.name),
-            grant_types=_some("grant", self.grant_types, GRANT_TYPES),
+            grant_types=_some("grant", [_ALIASES.get(name, name) for name in self.grant_types], GRANT_TYPES),
             scopes=allowed,
             default_scopes=defaults,
             auth_method=_some("authentication method", [self.auth_method], AUTH_METHODS)[0],
@@ -66,7 +69,7 @@ def _check_grants(definition: ClientDefinition) -> None:
     if "authorization_code" not in grants and definition.redirect_uris:
         raise InvalidClientDefinition("Only the grant authorization_code uses a redirect URI: add it")
     if "refresh_token" in grants and not any(grant in grants for grant in _OF_PEOPLE):
-        raise InvalidClientDefinition("A refresh token comes from the grant authorization_code: add it")
+        raise InvalidClientDefinition("A refresh token comes from the grant authorization_code or device_code: add one")
     if definition.auth_method == NONE and "client_credentials" in grants:
         raise InvalidClientDefinition("A public client has no credentials: it cannot use client_credentials")
 

@@ -5,11 +5,17 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from saas.authserver.authentication import authenticate
+from saas.authserver.client import Client
 from saas.authserver.errors import InvalidRequest
+from saas.authserver.grants import AUTH_METHODS
 from saas.authserver.request import MAX_FORM, FormRequest, parse_form
 from saas.authserver.server import ProtocolResponse
+from saas.oauth.store import ResolvedClient
 from tenants.registry import Tenant
 
+#: For what is told to one client, once.
+NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 #: For documents that any web page may read and any cache may keep. The header X-Tenant may pick the tenant.
 PUBLIC_HEADERS: Final = {
     "Cache-Control": "public, max-age=300",
@@ -27,6 +33,14 @@ async def read_request(request: Request) -> FormRequest:
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
     form = parse_form(headers.get("content-type"), await read_body(request))
     return FormRequest(request.method, tenant.issuer + request.scope["path"], headers, form)
+
+
+async def authenticated_request(request: Request, endpoint: str) -> tuple[FormRequest, Client]:
+    """A request, and the client that sent it, which authenticates as at the token endpoint. Raises OAuth2Error."""
+    form = await read_request(request)
+    named = form.credentials.client_id if form.credentials else ""
+    found = await request.app.state.clients.find(request.scope["tenant"], named)
+    return form, authenticate(ResolvedClient(found), form.credentials, AUTH_METHODS, endpoint)
 
 
 async def read_body(request: Request) -> bytes:

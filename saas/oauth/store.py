@@ -11,6 +11,7 @@ from saas.authserver.client import Client
 from saas.authserver.store import Storage
 from saas.kit.crypto import Sealer
 from saas.oauth.grants.codes import Codes
+from saas.oauth.grants.devices import Devices
 from saas.oauth.grants.families import Families
 from saas.oauth.grants.revocations import Revocations
 from saas.oauth.grants.revoked_tokens import RevokedTokens
@@ -53,5 +54,8 @@ class GrantStorage:
 
 def storage_of(transaction: Transaction) -> Storage:
     return Storage(
-        codes=Codes(transaction), families=Families(transaction), revocations=RevokedTokens(transaction)
+        codes=Codes(transaction),
+        families=Families(transaction),
+        devices=Devices(transaction),
+        revocations=RevokedTokens(transaction),
     )

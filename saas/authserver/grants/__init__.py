@@ -8,11 +8,13 @@ from typing import Any
 
 from saas.authserver.grants.authorization_code import AuthorizationCodeGrant
 from saas.authserver.grants.client_credentials import ClientCredentialsGrant
+from saas.authserver.grants.device_code import DeviceCodeGrant
 from saas.authserver.grants.refresh_token import RefreshTokenGrant
 
 #: By `grant_type`.
 GRANTS: dict[str, Any] = {
-    grant.GRANT_TYPE: grant for grant in (AuthorizationCodeGrant, RefreshTokenGrant, ClientCredentialsGrant)
+    grant.GRANT_TYPE: grant
+    for grant in (AuthorizationCodeGrant, RefreshTokenGrant, ClientCredentialsGrant, DeviceCodeGrant)
 }
 GRANT_TYPES: tuple[str, ...] = tuple(GRANTS)
 #: Of the token endpoint.

@@ -73,7 +73,7 @@ async def connections_of(session: AsyncSession, user_id: UUID, now: datetime) ->
     return [Connection(*row) for row in await session.execute(found.order_by("since").limit(_MOST_LISTED))]
 
 
-async def remember(direct: Direct, user_id: UUID, client: Client, scopes: Iterable[str], now: datetime) -> None:
-    """`scopes` are all that the person has allowed the client by now."""
+async def remember(direct: Direct, user_id: UUID, client: UUID, scopes: Iterable[str], now: datetime) -> None:
+    """`client` is the key of its row; `scopes` are all that the person has allowed the client by now."""
     times = {"created_at": now, "updated_at": now}
-    await direct.row(_remembered, user_id=user_id, client=client.id, scopes=sorted(scopes), **times)
+    await direct.row(_remembered, user_id=user_id, client=client, scopes=sorted(scopes), **times)
