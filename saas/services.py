@@ -27,8 +27,13 @@ from saas.kit.outbound import Outbound
 from saas.kit.redis import Channel, open_client
 from saas.oauth.backchannel import BackchannelLogout
 from saas.oauth.clients import ClientService
+from saas.oauth.connected_apps import ConnectedAppService
 from saas.oauth.grants.cleanup import Cleanup
+from saas.oauth.grants.endings import Endings
 from saas.oauth.grants.logouts import LogoutQueue
+from saas.oauth.grants.revocations import Revocations
+from saas.oauth.scopes import SCOPES
+from saas.oauth.store import GrantStorage
 from saas.ratelimit.decision import Rate
 from saas.ratelimit.limiter import Limiter, Subject
 from saas.settings import MailSettings, Settings, decode_key
@@ -63,6 +68,8 @@ class Services:
     sealer: Sealer
     keys: KeyService
     clients: ClientService
+    grants: GrantStorage
+    connected_apps: ConnectedAppService
     verifier: TokenVerifier
     limiter: Limiter
     hooks: Hooks
@@ -109,7 +116,7 @@ def build_services(settings: Settings) -> Services:
         pool_timeout=settings.database.pool_timeout,
         on_commit=changes.committed,
     )
-    catalogue = ScopeCatalogue(scope for feature in FEATURES for scope in feature.SCOPES)
+    catalogue = ScopeCatalogue([*SCOPES, *(scope for feature in FEATURES for scope in feature.SCOPES)])
     registry = Registry(database, origin, changes, reserved_hosts=hosts)
     sealer = Sealer(master_key, [decode_key(key) for key in settings.secrets.previous_keys])
     keys = KeyService(database, sealer, changes)
@@ -120,7 +127,11 @@ def build_services(settings: Settings) -> Services:
         workers=settings.server.workers,
         command_timeout=settings.redis.timeout,
     )
-    hooks = Hooks()
+    hooks, access_ttl = Hooks(), settings.tokens.access_ttl
+    revocations = Revocations(limiter.revoke)
+    endings = Endings(revocations, access_ttl)
+    hooks.user_disabled.append(endings.end_all)
+    hooks.password_reset.append(endings.end_all)
     sessions = SessionService(settings.identity, hooks)
     links = LinkService(settings.identity)
 
@@ -150,6 +161,8 @@ def build_services(settings: Settings) -> Services:
         sealer=sealer,
         keys=keys,
         clients=clients,
+        grants=GrantStorage(database, catalogue, sealer, revocations, access_ttl),
+        connected_apps=ConnectedAppService(clients, catalogue, endings),
         verifier=TokenVerifier(keys, client_is_live, changes),
         limiter=limiter,
         hooks=hooks,

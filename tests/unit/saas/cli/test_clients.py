@@ -67,7 +67,7 @@ def test_a_secret_is_printed_with_a_note_that_it_is_for_once(saas: Saas, tenant:
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["create", "--name", "R", "--scope", "nope"], 1, "Unknown scope: nope. Known: projects:read"),
+        (["create", "--name", "R", "--scope", "nope"], 1, "Unknown scope: nope. Known: openid"),
         (["create", "--name", "R", "--scope", "projects:read", "--grant", "nope"], 1, "Unknown grant: nope"),
         (["rotate-secret", "app_0"], 1, "saas clients list"),
         (["rotate-secret", "app_0", "--overlap", "soon"], 2, "is not a duration"),
