@@ -37,7 +37,9 @@ API_PREFIX = "/api/v1"
 #: Paths that belong to the process and not to a tenant.
 _PLATFORM_PATHS = STATIC_PATHS | {"/healthz", "/readyz"}
 #: Where clients authenticate: whoever asks is not known before.
-_CLIENT_PATHS = frozenset({"/oauth2/token", "/oauth2/revoke", "/oauth2/introspect", "/oauth2/device_authorization"})
+_CLIENT_PATHS = frozenset(
+    {"/oauth2/token", "/oauth2/revoke", "/oauth2/introspect", "/oauth2/device_authorization", "/oauth2/par"}
+)
 
 
 def create_app(settings: Settings, *, worker: bool = False) -> FastAPI:

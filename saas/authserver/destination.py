@@ -31,6 +31,8 @@ class Parameters:
     values: dict[str, str]
     #: Given more than once, which none may be.
     repeated: frozenset[str] = frozenset()
+    #: Where the client pushed them beforehand: the reference by which a browser brings them (RFC 9126).
+    request_uri: str | None = None
 
     @classmethod
     def of(cls, query: str) -> "Parameters":
@@ -49,6 +51,13 @@ class Parameters:
 
     def get(self, name: str) -> str | None:
         return self.values.get(name)
+
+    @property
+    def carried(self) -> dict[str, str]:
+        """What an address must hold to bring them again."""
+        if self.request_uri is None:
+            return self.values
+        return {"client_id": self.values["client_id"], "request_uri": self.request_uri}
 
 
 @dataclass(frozen=True, slots=True)

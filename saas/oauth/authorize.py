@@ -17,6 +17,7 @@ from saas.authserver.authorization_request import AuthorizationRequest
 from saas.authserver.destination import Destination, Parameters, Undeliverable
 from saas.authserver.errors import AccessDenied, OAuth2Error
 from saas.authserver.interaction import must_consent, must_sign_in
+from saas.authserver.pushed_request import unknown
 from saas.identity.browser import page
 from saas.identity.cookies import read_cookie
 from saas.identity.sessions import SignedIn
@@ -26,7 +27,9 @@ from saas.oauth import consent_page, freshness
 from saas.oauth.grants.codes import NewCode, issue
 from saas.oauth.grants.consents import find_person, remember
 from saas.oauth.grants.logouts import take_part
+from saas.oauth.grants.pushed_requests import spend
 from saas.oauth.grants.transaction import scopes_of
+from saas.oauth.pushed_authorization import resolved
 from saas.oauth.store import ResolvedClient
 from saas.web.csrf import read_form
 from saas.web.pages import error_page
@@ -47,6 +50,8 @@ class _Visit:
     direct: Direct
     destination: Destination
     asked: AuthorizationRequest
+    #: The reference that it came by, if the client pushed it (RFC 9126).
+    request_uri: str | None
     person: SignedIn
     #: What may be granted: asked for by the client, allowed to it, and given by the person's roles.
     scopes: tuple[str, ...]
@@ -78,15 +83,23 @@ async def _answer(request: Request, proceed: _Proceed) -> Response:
     """The page for the person, or the redirect to the client, that everything ends in."""
     tenant: Tenant = request.scope["tenant"]
     try:
-        parameters = Parameters.of(request.scope["query_string"].decode("latin-1"))
-        client = await request.app.state.clients.find(tenant, parameters.get("client_id") or "")
+        given = Parameters.of(request.scope["query_string"].decode("latin-1"))
+        client = await request.app.state.clients.find(tenant, given.get("client_id") or "")
+        parameters = await resolved(request.app.state.database, tenant, given, client)
         destination = Destination.of(parameters, ResolvedClient(client), tenant.issuer)
+        return await _deliver(request, parameters, destination, proceed)
     except Undeliverable as error:
         return error_page(request, 400, "This link does not work", f"{error} Go back to it, and tell who runs it.")
+
+
+async def _deliver(request: Request, parameters: Parameters, destination: Destination, proceed: _Proceed) -> Response:
     try:
         asked = AuthorizationRequest.of(parameters, destination.client)
         return await _with_person(request, parameters, destination, asked, proceed)
     except OAuth2Error as error:
+        if parameters.request_uri is not None:
+            async with request.app.state.database.direct(request.scope["tenant"]) as direct:
+                await spend(direct, parameters.request_uri, destination.client)
         return _redirect(request, destination.error_url(error))
 
 
@@ -104,7 +117,8 @@ async def _with_person(
         request.scope["session_id"] = str(person.session_id)  # forms belong to it
         holder = Holder(person.user_id, True, await scopes_of(direct, person.roles, state.catalogue))
         scopes = granted(asked.scopes, client, holder)
-        return await proceed(_Visit(request, direct, destination, asked, person, scopes, remembered, now))
+        pushed = parameters.request_uri
+        return await proceed(_Visit(request, direct, destination, asked, pushed, person, scopes, remembered, now))
 
 
 async def _ask_or_issue(visit: _Visit) -> Response:
@@ -128,11 +142,14 @@ async def _decide(visit: _Visit) -> Response:
 
 
 async def _issue(visit: _Visit, scopes: tuple[str, ...]) -> Response:
-    """The code is committed before it is sent."""
+    """The code is committed before it is sent. Raises Undeliverable where the request was answered already."""
+    client = visit.destination.client
+    if visit.request_uri is not None and not await spend(visit.direct, visit.request_uri, client):
+        raise unknown()
     person, asked, code = visit.person, visit.asked, new_secret()
     authorization = Authorization(
         grant_id=new_id(),
-        client=visit.destination.client,
+        client=client,
         user_id=person.user_id,
         scopes=scopes,
         session_id=person.session_id,
@@ -161,7 +178,7 @@ def _consent_page(visit: _Visit) -> Response:
 
 def _to_sign_in(request: Request, parameters: Parameters, asked: AuthorizationRequest, now: datetime) -> Response:
     state, tenant = request.app.state, request.scope["tenant"]
-    back = {name: value for name, value in parameters.values.items() if name != freshness.PARAMETER}
+    back = {name: value for name, value in parameters.carried.items() if name != freshness.PARAMETER}
     if asked.needs_fresh_sign_in:
         back[freshness.PARAMETER] = freshness.seal_since(state.sealer, tenant, asked.challenge, now)
     return _redirect(request, _sign_in_url(urlencode(back), parameters.get("login_hint")))

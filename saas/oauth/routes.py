@@ -20,7 +20,7 @@ from saas.authserver.server import Server, error_response
 from saas.authserver.tokens import Issuer
 from saas.keys.ring import KeyRing
 from saas.kit.clock import utc_now
-from saas.oauth import authorize, device_authorization, logout, token_care, userinfo
+from saas.oauth import authorize, device_authorization, logout, pushed_authorization, token_care, userinfo
 from saas.oauth.exchange import PUBLIC_HEADERS, read_request, sent
 from saas.oauth.store import ResolvedClient
 from tenants.registry import Tenant
@@ -70,6 +70,7 @@ def _document(document: dict[str, Any], media_type: str = "application/json") ->
 routes: Final = [
     *authorize.routes,
     *device_authorization.routes,
+    *pushed_authorization.routes,
     *userinfo.routes,
     *logout.routes,
     *token_care.routes,

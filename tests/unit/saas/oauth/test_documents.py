@@ -29,6 +29,7 @@ async def test_metadata_says_what_there_is(world: World) -> None:
         "authorization_endpoint": issuer + "/oauth2/authorize",
         "token_endpoint": issuer + "/oauth2/token",
         "device_authorization_endpoint": issuer + "/oauth2/device_authorization",
+        "pushed_authorization_request_endpoint": issuer + "/oauth2/par",
         "revocation_endpoint": issuer + "/oauth2/revoke",
         "introspection_endpoint": issuer + "/oauth2/introspect",
         "jwks_uri": issuer + "/oauth2/jwks",
@@ -53,7 +54,8 @@ async def test_metadata_names_registered_members_and_mounted_paths(world: World)
         *OpenIDProviderMetadata.REGISTRY_KEYS,
         *OPENID,
         *rfc9207.AuthorizationServerMetadata.REGISTRY_KEYS,
-        "device_authorization_endpoint",  # RFC 8628 section 4, which Authlib leaves out
+        "device_authorization_endpoint",  # RFC 8628 section 4, which Authlib leaves out, like the next
+        "pushed_authorization_request_endpoint",  # RFC 9126 section 5
         "prompt_values_supported",  # of "Initiating User Registration via OpenID Connect"; Authlib does not know it
     }
     mounted = {route.path for route in routes}
