@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from saas.dev import embedded
-from tests.benchmarks.processes import Result, Target, measure, server
+from tests.benchmarks.processes import Result, Step, Target, measure, server
 from tests.benchmarks.workload import Workload, prepare
 
 
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=50)
     options = parser.parse_args()
-    with _targets() as targets:
+    with _targets(options.connections) as targets:
         for target in targets:
             measure(target, seconds=1.0, connections=options.connections)  # warm up: caches, statements
         rounds = [
@@ -39,13 +39,18 @@ def main() -> None:
     Console(width=100).print(_table(rounds))
 
 
-#: Each hot path, and the floor that its requests per second are divided by.
-FLOOR_OF = {"token": "constant route", "API request": "bare select"}
+#: Each hot path, and the floor that its rate is divided by.
+FLOOR_OF = {
+    "token": "constant route",
+    "API request": "bare select",
+    "code flow": "constant route",
+    "refresh": "constant route",
+}
 
 
 def _table(rounds: list[dict[str, Result]]) -> Table:
     table = Table(title="One worker, one core, limits on; medians")
-    for column in ("", "requests/s", "CPU µs", "of the floor"):
+    for column in ("", "a second", "CPU µs", "of the floor"):
         table.add_column(column, justify="left" if not column else "right")
     for name in rounds[0]:
         per_second = statistics.median(r[name].per_second for r in rounds)
@@ -57,7 +62,7 @@ def _table(rounds: list[dict[str, Result]]) -> Table:
 
 
 @contextmanager
-def _targets() -> Iterator[list[Target]]:
+def _targets(connections: int) -> Iterator[list[Target]]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="saas-bench-")))
         folder.chmod(0o755)
@@ -75,19 +80,23 @@ def _targets() -> Iterator[list[Target]]:
         workload = asyncio.run(prepare())
         floor_port, floor_pid = stack.enter_context(server("tests.benchmarks.floor:app", environment))
         port, pid = stack.enter_context(server("saas.main:create_app_from_env", environment, factory=True))
+        flow = Target("code flow", port, pid, workload.code_flow(), tuple({} for _ in range(connections)))
+        measure(flow, seconds=0.1, connections=connections)  # leaves a refresh token on each connection
         yield [
-            Target("constant route", floor_port, floor_pid, _get("/constant", "localhost")),
-            Target("bare select", floor_port, floor_pid, _get("/select", "localhost")),
-            Target("token", port, pid, workload.token_request()),
-            Target("API request", port, pid, _api_request(workload, port)),
+            Target("constant route", floor_port, floor_pid, (_get("/constant", "localhost"),)),
+            Target("bare select", floor_port, floor_pid, (_get("/select", "localhost"),)),
+            Target("token", port, pid, workload.token()),
+            Target("API request", port, pid, (_api_request(workload, port),)),
+            flow,
+            Target("refresh", port, pid, workload.refresh(), tuple(dict(values) for values in flow.values)),
         ]
 
 
-def _api_request(workload: Workload, port: int) -> str:
+def _api_request(workload: Workload, port: int) -> Step:
     answer = httpx.post(
         f"http://127.0.0.1:{port}/oauth2/token",
         headers={"Host": workload.host},
-        auth=(workload.client_id, workload.client_secret),
+        auth=(workload.machine.client_id, workload.machine.secret),
         data={"grant_type": "client_credentials"},
     )
     answer.raise_for_status()
@@ -95,8 +104,8 @@ def _api_request(workload: Workload, port: int) -> str:
     return _get(f"/api/v1/projects/{workload.project_id}", workload.host, f"Authorization: Bearer {token}\r\n")
 
 
-def _get(path: str, host: str, headers: str = "") -> str:
-    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n"
+def _get(path: str, host: str, headers: str = "") -> Step:
+    return Step(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n")
 
 
 async def _floor_table(url: str) -> None:

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import re
 import sys
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
 import uvloop
@@ -12,24 +14,35 @@ import uvloop
 
 @dataclass
 class Tally:
-    status: bytes
     deadline: float
     answers: int = 0
     failures: list[str] = field(default_factory=list)
 
 
-class Connection(asyncio.Protocol):
-    """Sends the same request again as soon as its answer is complete, until the deadline."""
+@dataclass(frozen=True)
+class Step:
+    """One request of a flow. `take` finds, in its answer, a value for the `{placeholder}` that it is named after."""
 
-    def __init__(self, request: bytes, tally: Tally, done: asyncio.Future[None]) -> None:
-        self._request = request
+    request: str
+    status: bytes
+    take: re.Pattern[str] | None
+
+
+class Connection(asyncio.Protocol):
+    """Walks through the steps again and again, each as soon as the answer before it is complete, until the deadline."""
+
+    def __init__(self, steps: list[Step], values: dict[str, str], tally: Tally, done: asyncio.Future[None]) -> None:
+        self._steps = steps
+        self._values = values
         self._tally = tally
         self._done = done
         self._buffer = b""
+        self._at = 0
+        self._next = [step.request.encode() for step in steps]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
-        self._transport.write(self._request)
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
+        self._send()
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -37,43 +50,68 @@ class Connection(asyncio.Protocol):
         if head_end < 0:
             return
         head = self._buffer[:head_end].lower()
-        at = head.index(b"content-length:") + 15
-        length = int(head[at:].split(b"\r\n", 1)[0])
+        at = head.find(b"content-length:")
+        length = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
         if len(self._buffer) < head_end + 4 + length:
             return
-        if self._buffer[9:12] != self._tally.status:
+        step = self._steps[self._at]
+        if self._buffer[9:12] != step.status or not self._take(step):
             self._tally.failures.append(self._buffer[: head_end + 400].decode(errors="replace"))
             self._transport.close()
             return
         self._buffer = b""
-        self._tally.answers += 1
-        if time.perf_counter() < self._tally.deadline:
-            self._transport.write(self._request)
-        else:
-            self._transport.close()
+        self._at = (self._at + 1) % len(self._steps)
+        if self._at == 0:
+            self._tally.answers += 1
+            if time.perf_counter() >= self._tally.deadline:
+                self._transport.close()
+                return
+        self._send()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._done.done():
             self._done.set_result(None)
 
+    def _take(self, step: Step) -> bool:
+        if step.take is None:
+            return True
+        found = step.take.search(self._buffer.decode())
+        self._values.update(found.groupdict() if found else {})
+        return found is not None
 
-async def run(port: int, request: bytes, status: str, seconds: float, connections: int) -> Tally:
+    def _send(self) -> None:
+        request = self._next[self._at]
+        for name, value in self._values.items():
+            request = request.replace(b"{%s}" % name.encode(), value.encode())
+        self._transport.write(request)
+
+
+async def run(port: int, steps: list[Step], values: list[dict[str, str]], seconds: float) -> Tally:
+    """One connection for each of `values`, which holds what its placeholders begin with."""
     loop = asyncio.get_running_loop()
-    tally = Tally(status.encode(), time.perf_counter() + seconds)
-    ends = [loop.create_future() for _ in range(connections)]
-    for end in ends:
-        await loop.create_connection(lambda end=end: Connection(request, tally, end), "127.0.0.1", port)  # type: ignore[misc]
+    tally = Tally(time.perf_counter() + seconds)
+    ends: list[asyncio.Future[None]] = []
+    for mine in values:
+        end = loop.create_future()
+        await loop.create_connection(partial(Connection, steps, mine, tally, end), "127.0.0.1", port)
+        ends.append(end)
     await asyncio.gather(*ends)
     return tally
 
 
 def main() -> None:
-    job = json.loads(sys.argv[1])
+    """Standard input: the job. Standard output: flows that were completed, seconds, the first failures."""
+    job = json.load(sys.stdin)
+    steps = [
+        Step(step["request"], step["status"].encode(), re.compile(step["take"]) if step["take"] else None)
+        for step in job["steps"]
+    ]
     started = time.perf_counter()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        tally = runner.run(run(job["port"], job["request"].encode(), job["status"], job["seconds"], job["connections"]))
+        tally = runner.run(run(job["port"], steps, job["values"], job["seconds"]))
     elapsed = time.perf_counter() - started
-    print(json.dumps({"answers": tally.answers, "seconds": elapsed, "failures": tally.failures[:3]}))
+    answer = {"answers": tally.answers, "seconds": elapsed, "failures": tally.failures[:3], "values": job["values"]}
+    print(json.dumps(answer))
 
 
 if __name__ == "__main__":

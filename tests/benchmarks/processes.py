@@ -16,20 +16,29 @@ _START_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """A request and the status that a good answer has; `take` is a regular expression that names what it finds."""
+
+    request: str
+    status: int = 200
+    take: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
-    """One thing to measure: a request to a server and the status that a good answer has."""
+    """One thing to measure: a flow of requests to a server. `values`: what `{names}` begin with, on each connection."""
 
     name: str
     port: int
     pid: int
-    request: str
-    status: int = 200
+    steps: tuple[Step, ...]
+    values: tuple[dict[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     per_second: float
-    #: CPU microseconds of the server process for one request; other processes (the database) are not in it.
+    #: CPU microseconds of the server process for one flow; other processes (the database) are not in it.
     cpu_us: float
 
 
@@ -53,22 +62,23 @@ def measure(target: Target, *, seconds: float, connections: int) -> Result:
     """Load the target from a process on the other core. Raises RuntimeError on an answer that is not the expected."""
     job = {
         "port": target.port,
-        "request": target.request,
-        "status": str(target.status),
+        "steps": [{"request": s.request, "status": str(s.status), "take": s.take} for s in target.steps],
+        "values": target.values or [{} for _ in range(connections)],
         "seconds": seconds,
-        "connections": connections,
     }
     process = psutil.Process(target.pid)
     before = process.cpu_times()
     load = subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.load", json.dumps(job)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tests.benchmarks.load"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     _pin(load.pid, 1)
-    output, _ = load.communicate()
+    output, _ = load.communicate(json.dumps(job))
     after = process.cpu_times()
     outcome = json.loads(output)
     if outcome["failures"]:
         raise RuntimeError(f"{target.name}: an unexpected answer:\n{outcome['failures'][0]}")
+    for values, last in zip(target.values, outcome["values"], strict=False):
+        values.update(last)  # a flow goes on where it ended: a refresh token is good once
     cpu = (after.user + after.system) - (before.user + before.system)
     return Result(outcome["answers"] / outcome["seconds"], cpu / outcome["answers"] * 1e6)
 
