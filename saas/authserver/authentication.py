@@ -4,9 +4,10 @@ import base64
 import binascii
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import unquote_plus
 
+from saas.authserver import assertion
 from saas.authserver.client import NOBODY, Client
 from saas.authserver.errors import InvalidClient, InvalidRequest
 from saas.authserver.store import ClientStore
@@ -18,7 +19,13 @@ class Credentials:
 
     method: str
     client_id: str
+    #: Or the signed assertion.
     secret: str = field(repr=False)
+    #: An assertion, which cannot be checked without waiting, was found to be right, and to be used for the first time.
+    proven: bool = False
+
+    def found_right(self) -> "Credentials":
+        return replace(self, proven=True)
 
 
 def credentials_of(headers: Mapping[str, str], form: Mapping[str, str]) -> Credentials | None:
@@ -28,6 +35,13 @@ def credentials_of(headers: Mapping[str, str], form: Mapping[str, str]) -> Crede
     """
     authorization = headers.get("authorization")
     client_id, secret = form.get("client_id"), form.get("client_secret")
+    if "client_assertion" in form or "client_assertion_type" in form:
+        if authorization is not None or secret:
+            raise InvalidRequest("Client credentials belong in one place, and there are several")
+        subject, signed = assertion.assertion_of(form)
+        if client_id and client_id != subject:
+            raise InvalidRequest("The client_id of the form is not that of the client assertion")
+        return Credentials(assertion.METHOD, subject, signed)
     if authorization is None:
         if not client_id:
             return None
@@ -54,7 +68,10 @@ def authenticate(
         if "none" in methods and client is not None and client.public:
             return client
         raise InvalidClient("Client authentication is missing, or the client is unknown")
-    right = (client or NOBODY).has_secret(credentials.secret, time.time())
+    if credentials.method == assertion.METHOD:
+        right = credentials.proven
+    else:
+        right = (client or NOBODY).has_secret(credentials.secret, time.time())
     if client is None or not right:
         raise InvalidClient("Unknown client, or wrong secret")
     if credentials.method not in methods or not client.check_endpoint_auth_method(credentials.method, endpoint):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
+from saas.authserver.client_keys import ClientKey
 from saas.authserver.errors import InvalidScope
 from saas.kit.crypto import digest, same
 
@@ -36,6 +37,8 @@ class Client:
     scopes: tuple[str, ...]
     default_scopes: tuple[str, ...]
     secrets: tuple[ClientSecret, ...] = ()
+    #: With which its assertions are verified.
+    keys: tuple[ClientKey, ...] = ()
     #: The key of its row, which rows of grants refer to.
     id: UUID = _NIL
     name: str = ""

@@ -1,10 +1,15 @@
 """Authorization server metadata (RFC 8414), derived from what is registered: never typed twice."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
+from saas.authserver import assertion
+from saas.authserver.client_keys import ALGORITHMS
 from saas.authserver.endpoints import ENDPOINTS
 from saas.authserver.grants import AUTH_METHODS, GRANT_TYPES, GRANTS
+
+_METHODS: Final = "_auth_methods_supported"
+_METHOD_ALGORITHMS: Final = "_auth_signing_alg_values_supported"
 
 
 def metadata(
@@ -30,4 +35,7 @@ def metadata(
                 document[name] = list(dict.fromkeys([*document.get(name, ()), *value]))
             else:
                 document[name] = value
+    for name in [name for name in document if name.endswith(_METHODS)]:
+        if assertion.METHOD in document[name]:
+            document[name.removesuffix(_METHODS) + _METHOD_ALGORITHMS] = list(ALGORITHMS)
     return document

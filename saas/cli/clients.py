@@ -61,19 +61,29 @@ def create(
         str | None, typer.Option(help="Where it is told of sessions that are over.", show_default=False)
     ] = None,
     id_token_alg: Annotated[str, typer.Option(help="What signs its ID tokens: ES256 or RS256.")] = "ES256",  # noqa: S107 - an algorithm
+    auth_method: Annotated[
+        str | None,
+        typer.Option(help="How it proves who it is; private_key_jwt needs --jwks.", show_default="client_secret_basic"),
+    ] = None,
+    jwks: Annotated[
+        typer.FileText | None, typer.Option(help="A file with its public keys, a JWK set.", show_default=False)
+    ] = None,
     public: Annotated[bool, typer.Option("--public", help="It runs where it cannot keep a secret.")] = False,
     first_party: Annotated[bool, typer.Option("--first-party", help="It is your own: people are not asked.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Create a client, and print its id and, unless it is public, its secret."""
+    """Create a client, and print its id and, if it has one, its secret."""
     from saas.oauth.definition import NONE, ClientDefinition  # noqa: PLC0415 - slow to import: not for `--help`
 
+    if public and auth_method not in {None, NONE}:
+        raise typer.BadParameter("a public client does not prove who it is", param_hint="--auth-method")
     definition = ClientDefinition(
         name=name,
         grant_types=grant,
         scopes=" ".join(scope).split(),
         default_scopes=None if default_scope is None else " ".join(default_scope).split(),
-        auth_method=NONE if public else "client_secret_basic",
+        auth_method=NONE if public else auth_method or "client_secret_basic",
+        jwks=None if jwks is None else jwks.read(),
         redirect_uris=redirect_uri,
         post_logout_redirect_uris=post_logout_redirect_uri,
         first_party=first_party,
@@ -90,7 +100,7 @@ def create(
     document = {"tenant": tenant.slug, "issuer": tenant.issuer, "client_id": made.client_id}
     if made.secret:
         document["client_secret"] = made.secret
-    _print_secret(document, _ONCE if made.secret else "A public client: it has no secret.", as_json)
+    _print_secret(document, _ONCE if made.secret else "It has no secret.", as_json)
 
 
 @app.command("list")

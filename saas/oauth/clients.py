@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from saas.access.scopes import ScopeCatalogue
 from saas.authserver.client import Client, ClientSecret
+from saas.authserver.client_keys import read_set
 from saas.kit.clock import utc_now
 from saas.kit.crypto import digest
 from saas.kit.ids import new_public_id, new_secret
-from saas.oauth.definition import NONE, ClientDefinition
+from saas.oauth.definition import ClientDefinition
 from saas.oauth.errors import ClientNotFound, InvalidClientDefinition, TooManySecrets
 from saas.oauth.models import ClientRow, ClientSecretRow
 from tenants.cache import Cache
@@ -41,11 +42,12 @@ _COLUMNS: Final = (
     ClientRow.first_party,
     ClientRow.id_token_signed_response_alg,
     ClientRow.backchannel_logout_uri,
+    ClientRow.jwks,
 )
 
 
 class NewClient(NamedTuple):
-    """The secret is told once; what is stored is its digest. Empty for a public client, which has none."""
+    """The secret is told once; what is stored is its digest. Empty for a client that has none."""
 
     client_id: str
     secret: str
@@ -111,11 +113,12 @@ class ClientService:
             first_party=checked.first_party,
             id_token_signed_response_alg=checked.id_token_signed_response_alg,
             backchannel_logout_uri=checked.backchannel_logout_uri,
+            jwks=checked.jwks,
         )
         session.add(row)
         await session.flush()
         mark_changed(session, tenant.id)
-        return NewClient(row.client_id, "" if checked.auth_method == NONE else await _add_secret(session, row.id))
+        return NewClient(row.client_id, await _add_secret(session, row.id) if checked.auth_method in _BY_SECRET else "")
 
     async def list(self, session: AsyncSession) -> list[ClientInfo]:
         """Every client, the oldest first, revoked ones included."""
@@ -189,6 +192,7 @@ class ClientService:
             first_party=row.first_party,
             id_token_signed_response_alg=row.id_token_signed_response_alg,
             backchannel_logout_uri=row.backchannel_logout_uri,
+            keys=read_set(row.jwks),
         )
 
 

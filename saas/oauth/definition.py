@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from saas.access.scopes import ScopeCatalogue
-from saas.authserver import device
+from saas.authserver import assertion, device
+from saas.authserver.client_keys import UnusableKeys, checked_set
 from saas.authserver.grants import AUTH_METHODS, GRANT_TYPES
 from saas.authserver.id_token import ALGORITHMS
 from saas.authserver.redirect_uris import problem_with
@@ -40,6 +41,8 @@ class ClientDefinition:
     first_party: bool = False
     id_token_signed_response_alg: str = "ES256"  # noqa: S105 - an algorithm
     backchannel_logout_uri: str | None = None
+    #: A JWK set as JSON, for private_key_jwt.
+    jwks: str | None = None
 
     def checked(self, catalogue: ScopeCatalogue) -> "ClientDefinition":
         """Without repetitions, and with all defaults filled in. Raises InvalidClientDefinition."""
@@ -54,6 +57,7 @@ class ClientDefinition:
             auth_method=_some("authentication method", [self.auth_method], AUTH_METHODS)[0],
             redirect_uris=_checked_uris(self.redirect_uris),
             post_logout_redirect_uris=_checked_uris(self.post_logout_redirect_uris),
+            jwks=_checked_keys(self.jwks, self.auth_method),
             id_token_signed_response_alg=_some("algorithm", [self.id_token_signed_response_alg], ALGORITHMS)[0],
         )
         _check_logout_uri(definition.backchannel_logout_uri)
@@ -83,6 +87,16 @@ def _checked_uris(uris: Iterable[str]) -> list[str]:
         if problem is not None:
             raise InvalidClientDefinition(f"{uri[:200]!r} cannot be a redirect URI: {problem}")
     return chosen
+
+
+def _checked_keys(jwks: str | None, auth_method: str) -> str | None:
+    """What there is to keep of them. Raises InvalidClientDefinition."""
+    if (jwks is None) == (auth_method == assertion.METHOD):
+        raise InvalidClientDefinition(f"A JWK set and the authentication method {assertion.METHOD} need each other")
+    try:
+        return None if jwks is None else checked_set(jwks)
+    except UnusableKeys as error:
+        raise InvalidClientDefinition(f"The JWK set cannot be used: {error}") from error
 
 
 def _check_logout_uri(uri: str | None) -> None:

@@ -5,12 +5,16 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from saas.access.guards import TOKEN_PATH
+from saas.authserver import assertion
 from saas.authserver.authentication import authenticate
 from saas.authserver.client import Client
-from saas.authserver.errors import InvalidRequest
+from saas.authserver.errors import InvalidClient, InvalidRequest
 from saas.authserver.grants import AUTH_METHODS
 from saas.authserver.request import MAX_FORM, FormRequest, parse_form
 from saas.authserver.server import ProtocolResponse
+from saas.kit.clock import utc_now
+from saas.oauth.grants.assertions import use
 from saas.oauth.store import ResolvedClient
 from tenants.registry import Tenant
 
@@ -37,10 +41,29 @@ async def read_request(request: Request) -> FormRequest:
 
 async def authenticated_request(request: Request, endpoint: str) -> tuple[FormRequest, Client]:
     """A request, and the client that sent it, which authenticates as at the token endpoint. Raises OAuth2Error."""
-    form = await read_request(request)
-    named = form.credentials.client_id if form.credentials else ""
-    found = await request.app.state.clients.find(request.scope["tenant"], named)
+    form, found = await read_client_request(request)
     return form, authenticate(ResolvedClient(found), form.credentials, AUTH_METHODS, endpoint)
+
+
+async def read_client_request(request: Request) -> tuple[FormRequest, Client | None]:
+    """A request, and the client that it names, which is still to be authenticated. Raises OAuth2Error.
+
+    All of it that has to wait is done: the client is found, and if it proves by an assertion who it is, the assertion
+    is verified and counted as used.
+    """
+    form = await read_request(request)
+    credentials = form.credentials
+    if credentials is None:
+        return form, None
+    state, tenant = request.app.state, request.scope["tenant"]
+    client: Client | None = await state.clients.find(tenant, credentials.client_id)
+    if client is not None and credentials.method == assertion.METHOD:
+        audiences = {tenant.issuer, tenant.issuer + TOKEN_PATH, tenant.issuer + request.scope["path"]}
+        proof = assertion.verify(credentials.secret, client, audiences, utc_now())
+        if not await use(state.database, tenant, proof):
+            raise InvalidClient("The client assertion was used before")
+        form.credentials = credentials.found_right()
+    return form, client
 
 
 async def read_body(request: Request) -> bytes:

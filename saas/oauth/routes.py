@@ -21,7 +21,7 @@ from saas.authserver.tokens import Issuer
 from saas.keys.ring import KeyRing
 from saas.kit.clock import utc_now
 from saas.oauth import authorize, device_authorization, logout, pushed_authorization, token_care, userinfo
-from saas.oauth.exchange import PUBLIC_HEADERS, read_request, sent
+from saas.oauth.exchange import PUBLIC_HEADERS, read_client_request, sent
 from saas.oauth.store import ResolvedClient
 from tenants.registry import Tenant
 
@@ -31,10 +31,9 @@ async def token(request: Request) -> Response:
     tenant: Tenant = request.scope["tenant"]
     state = request.app.state
     try:
-        form = await read_request(request)
+        form, client = await read_client_request(request)
     except OAuth2Error as error:
         return sent(error_response(error))
-    client = await state.clients.find(tenant, form.credentials.client_id) if form.credentials else None
     algorithm = client.id_token_signed_response_alg if client else id_token.ALGORITHMS[0]
     ring: KeyRing = await state.keys.ring_with(tenant, algorithm)
     lifetimes = state.settings.tokens

@@ -12,7 +12,8 @@ from saas.authserver.errors import OAuth2Error
 from saas.authserver.server import ProtocolResponse, Server, error_response
 from saas.authserver.store import Storage
 from saas.authserver.tokens import Issuer
-from saas.oauth.exchange import read_request, sent
+from saas.keys.ring import KeyRing
+from saas.oauth.exchange import read_client_request, sent
 from saas.oauth.store import ResolvedClient
 from tenants.registry import Tenant
 
@@ -32,12 +33,12 @@ async def _answer(request: Request, endpoint: Any) -> Response:
     tenant: Tenant = request.scope["tenant"]
     state = request.app.state
     try:
-        form = await read_request(request)
+        form, client = await read_client_request(request)
     except OAuth2Error as error:
         return sent(error_response(error))
-    client = await state.clients.find(tenant, form.credentials.client_id) if form.credentials else None
     claims = await state.verifier.claims(tenant, form.form.get("token", ""))
-    ring, lifetimes = await state.keys.ring(tenant), state.settings.tokens
+    ring: KeyRing = await state.keys.ring(tenant)
+    lifetimes = state.settings.tokens
     issuer = Issuer(tenant.issuer, str(tenant.id), *ring.signing_key(), lifetimes.access_ttl)
 
     def work(storage: Storage) -> ProtocolResponse:

@@ -17,7 +17,7 @@ from saas.authserver.store import NewFamily, StoredCode
 
 
 class AuthorizationCodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc] # Authlib has no types
-    TOKEN_ENDPOINT_AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
+    TOKEN_ENDPOINT_AUTH_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
     NEEDS_STORAGE = True
     METADATA: Final[Mapping[str, Any]] = {
         "response_types_supported": [RESPONSE_TYPE],

@@ -28,7 +28,7 @@ _JITTER: Final = timedelta(milliseconds=500)
 
 class DeviceCodeGrant(rfc8628.DeviceCodeGrant):  # type: ignore[misc] # Authlib has no types
     GRANT_TYPE = device.GRANT_TYPE
-    TOKEN_ENDPOINT_AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
+    TOKEN_ENDPOINT_AUTH_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
     NEEDS_STORAGE = True
 
     def validate_token_request(self) -> None:

@@ -22,7 +22,7 @@ _Response = tuple[int, Mapping[str, Any], list[tuple[str, str]]]
 
 
 class RefreshTokenGrant(grants.RefreshTokenGrant):  # type: ignore[misc] # Authlib has no types
-    TOKEN_ENDPOINT_AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
+    TOKEN_ENDPOINT_AUTH_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
     NEEDS_STORAGE = True
 
     #: What replaces the presented token.

@@ -10,6 +10,8 @@ from saas.oauth.routes import routes
 from tests.unit.saas.oauth.conftest import CATALOGUE, World
 
 METADATA = "/.well-known/oauth-authorization-server"
+#: With what client assertions are signed.
+SIGNED_BY = [f"{name}_endpoint_auth_signing_alg_values_supported" for name in ("token", "revocation", "introspection")]
 #: What OpenID Connect adds.
 OPENID = [*id_token.METADATA, *logout_token.METADATA, "userinfo_endpoint", "end_session_endpoint"]
 
@@ -38,9 +40,24 @@ async def test_metadata_says_what_there_is(world: World) -> None:
         "response_modes_supported": ["query"],
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "grant_types_supported": list(GRANTS),
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "token_endpoint_auth_methods_supported": [
+            "client_secret_basic",
+            "client_secret_post",
+            "private_key_jwt",
+            "none",
+        ],
+        "revocation_endpoint_auth_methods_supported": [
+            "client_secret_basic",
+            "client_secret_post",
+            "private_key_jwt",
+            "none",
+        ],
+        "introspection_endpoint_auth_methods_supported": [
+            "client_secret_basic",
+            "client_secret_post",
+            "private_key_jwt",
+        ],
+        **{name: ["ES256", "RS256", "PS256", "EdDSA"] for name in SIGNED_BY},
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
     }
