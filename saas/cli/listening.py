@@ -5,6 +5,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any, Final
 
 import uvicorn
@@ -55,10 +56,19 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """As uvicorn's, but the signals are not raised again at the end."""
-        before = {number: signal.signal(number, self.handle_exit) for number in stop_signals()}
+        """As uvicorn's, but at the end the signals are not raised again, and more of them change nothing.
+
+        An exception out of a signal handler while the event loop closes can leave it waiting for ever.
+        """
+        numbers = stop_signals()
+        for number in numbers:
+            signal.signal(number, self.handle_exit)
         try:
             yield
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for number in numbers:
+                signal.signal(number, _ignore)
+
+
+def _ignore(_number: int, _frame: FrameType | None) -> None:
+    """Unlike SIG_IGN, not inherited by children."""

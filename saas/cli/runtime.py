@@ -107,8 +107,10 @@ def stop_signals() -> list[signal.Signals]:
 @contextmanager
 def stopped_by_signals() -> Iterator[None]:
     """Let every signal that ends a command unwind the stack, so that servers that we started are stopped."""
-    unheard = [n for n in stop_signals() if signal.getsignal(n) in {signal.SIG_DFL, signal.SIG_IGN}]
-    before = {number: signal.signal(number, _interrupt) for number in unheard}
+    before = {number: signal.getsignal(number) for number in stop_signals()}
+    for number, handler in before.items():
+        if handler in {signal.SIG_DFL, signal.SIG_IGN}:
+            signal.signal(number, _interrupt)
     try:
         yield
     finally:

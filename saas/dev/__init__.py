@@ -40,38 +40,34 @@ def embedded(data: Path, *, postgres: bool = True, valkey: bool = True, fast: bo
     """
     data, account, lease = _open(data)
     sockets = _sockets_folder(data)
-    database = Postgres(data, sockets, account, fast=fast)
-    cache = Valkey(data, sockets, account)
-
-    def leave() -> None:
-        if lease.is_last():
-            cache.stop()
-            database.stop()
-            shutil.rmtree(sockets, ignore_errors=True)
-
+    database = Postgres(data, sockets, account, fast=fast) if postgres else None
+    cache = Valkey(data, sockets, account) if valkey else None
     with closing(lease):
-        with lease.alone():
-            lease.share()
-            try:
-                if postgres:
-                    database.check_version()
-                account.let_pass(data)
-                _make_sockets_folder(sockets, account)
-                if postgres:
-                    database.ensure()
-                if valkey:
-                    cache.ensure()
-            except OSError as error:
-                leave()
-                raise DevError(f"The servers do not start in {data}: {error}") from error
-            except BaseException:
-                leave()
-                raise
         try:
-            yield Servers(database.url if postgres else "", cache.url if valkey else "")
+            with lease.alone():
+                lease.share()
+                _start(data, sockets, account, database, cache)
+            yield Servers(database.url if database else "", cache.url if cache else "")
         finally:
             with _undisturbed(), lease.alone():
-                leave()
+                if lease.is_last():
+                    Valkey(data, sockets, account).stop()
+                    Postgres(data, sockets, account).stop()
+                    shutil.rmtree(sockets, ignore_errors=True)
+
+
+def _start(data: Path, sockets: Path, account: Account, database: Postgres | None, cache: Valkey | None) -> None:
+    try:
+        if database:
+            database.check_version()
+        account.let_pass(data)
+        _make_sockets_folder(sockets, account)
+        if database:
+            database.ensure()
+        if cache:
+            cache.ensure()
+    except OSError as error:
+        raise DevError(f"The servers do not start in {data}: {error}") from error
 
 
 @contextmanager

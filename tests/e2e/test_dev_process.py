@@ -106,9 +106,11 @@ def test_a_script_may_start_it_in_the_background_and_interrupt_it(data: Path) ->
 
 def test_an_impatient_ctrl_c_stops_everything_too(data: Path) -> None:
     with dev.running(data) as server:
+        deadline = time.monotonic() + 60
         while server.process.poll() is None:
             os.killpg(server.process.pid, signal.SIGINT)
             time.sleep(0.01)
+            assert time.monotonic() < deadline
     assert not dev.servers_in(data)
 
 
