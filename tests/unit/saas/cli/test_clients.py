@@ -100,3 +100,11 @@ def test_durations(text: str, hours: float) -> None:
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(typer.BadParameter):
         parse_duration(text)
+
+
+def test_a_device_needs_no_address(saas: Saas, tenant: Tenant) -> None:
+    for name in ("device_code", "urn:ietf:params:oauth:grant-type:device_code"):
+        made = create(saas, tenant, "--grant", name, "--public")
+        assert "client_secret" not in made
+        grants = listed(saas, tenant, made["client_id"])["grant_types"]
+        assert grants == ["urn:ietf:params:oauth:grant-type:device_code"]

@@ -227,6 +227,15 @@ async def test_roles_limit_what_a_device_gets(flow: Flow, tenant: Tenant, device
     assert (refused.status_code, "any of the access" in refused.text) == (422, True)
 
 
+async def test_only_what_the_page_showed_is_allowed(flow: Flow, tenant: Tenant, device: Device) -> None:
+    _, browser = await flow.person(tenant)
+    await device.ask("openid projects:read projects:write")
+    await device.decided(browser, scopes="openid projects:read")
+    assert (await device.poll()).json()["scope"] == "openid projects:read"
+    await device.ask()
+    assert "is not connected" in (await device.decided(browser, scopes="")).text
+
+
 async def test_what_is_taken_back_before_the_device_asks(flow: Flow, tenant: Tenant, device: Device) -> None:
     user, browser = await flow.person(tenant)
     await device.decided(browser)
