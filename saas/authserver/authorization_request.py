@@ -14,6 +14,7 @@ from saas.authserver.errors import (
     UnauthorizedClient,
     UnsupportedResponseType,
 )
+from saas.authserver.resources import audience_of
 
 RESPONSE_TYPE: Final = "code"
 RESPONSE_MODE: Final = "query"
@@ -43,6 +44,7 @@ class AuthorizationRequest:
     #: How many seconds ago the person may have proved who they are; None: it does not matter.
     max_age: int | None
     nonce: str | None
+    #: RFC 8707; None: the issuer itself is the audience.
     resource: str | None = None
 
     @property
@@ -51,7 +53,7 @@ class AuthorizationRequest:
         return self.max_age is not None or not self.prompt.isdisjoint(SIGN_IN_PROMPTS)
 
     @classmethod
-    def of(cls, parameters: Parameters, client: Client) -> "AuthorizationRequest":
+    def of(cls, parameters: Parameters, client: Client, issuer: str = "") -> "AuthorizationRequest":
         """Raises OAuth2Error, which goes to the client."""
         if parameters.repeated:
             raise InvalidRequest("A parameter is given more than once")
@@ -67,6 +69,7 @@ class AuthorizationRequest:
             prompt=_prompt(parameters.get("prompt")),
             max_age=_max_age(parameters.get("max_age")),
             nonce=_bounded("nonce", parameters.get("nonce")),
+            resource=audience_of(parameters.get("resource"), client, issuer),
         )
 
 

@@ -49,6 +49,8 @@ class Client:
     id_token_signed_response_alg: str = "ES256"  # noqa: S105 - an algorithm
     #: Where it wants to be told of sessions that are over (OpenID Connect Back-Channel Logout section 2.2).
     backchannel_logout_uri: str | None = None
+    #: For which it may have tokens, beside the issuer's own API (RFC 8707).
+    resources: tuple[str, ...] = ()
 
     @property
     def public(self) -> bool:

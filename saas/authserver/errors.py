@@ -37,6 +37,12 @@ class InvalidClient(errors.InvalidClientError):  # type: ignore[misc] # Authlib 
         return [*headers, ("WWW-Authenticate", 'Basic realm="OAuth client", charset="UTF-8"')]
 
 
+class InvalidTarget(errors.OAuth2Error):  # type: ignore[misc] # Authlib has no types
+    """RFC 8707 section 2."""
+
+    error = "invalid_target"
+
+
 class UnsupportedResponseType(errors.UnsupportedResponseTypeError):  # type: ignore[misc] # Authlib has no types
     """Says what is supported; Authlib's repeats what was asked for, which may hold anything."""
 

@@ -25,7 +25,7 @@ def new_request_uri() -> str:
     return _PREFIX + new_secret()
 
 
-def parameters_of(form: Mapping[str, str], client: Client) -> dict[str, str]:
+def parameters_of(form: Mapping[str, str], client: Client, issuer: str) -> dict[str, str]:
     """What a client pushes, if the authorization endpoint would take it. Raises OAuth2Error."""
     if "request_uri" in form:
         raise InvalidRequest("A pushed request cannot refer to another")
@@ -33,7 +33,7 @@ def parameters_of(form: Mapping[str, str], client: Client) -> dict[str, str]:
     if not redirect_uri or not redirect_uris.matches(redirect_uri, client.redirect_uris, native=client.public):
         raise InvalidRequest("The parameter redirect_uri is missing, or not registered for this client")
     values = {name: value for name, value in form.items() if name not in _CREDENTIALS}
-    AuthorizationRequest.of(Parameters(values), client)
+    AuthorizationRequest.of(Parameters(values), client, issuer)
     return values | {"client_id": client.client_id}
 
 

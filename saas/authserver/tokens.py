@@ -36,7 +36,10 @@ class Issuer:
 
 
 class TokenResponses(BearerTokenGenerator):  # type: ignore[misc] # Authlib has no types
-    """RFC 6749 section 5.1. Authlib's `user` is an Authorization here, and None where the client acts for itself."""
+    """RFC 6749 section 5.1. Authlib's `user` is an Authorization here.
+
+    Where the client acts for itself it is the audience that it asked for; None: the issuer.
+    """
 
     def __init__(self, issuer: Issuer, extensions: Sequence[Extension], now: int) -> None:
         super().__init__(self._client_token, expires_generator=issuer.access_ttl)
@@ -48,7 +51,7 @@ class TokenResponses(BearerTokenGenerator):  # type: ignore[misc] # Authlib has 
         self,
         grant_type: str,
         client: Client,
-        user: Authorization | None = None,
+        user: Authorization | str | None = None,
         scope: str | None = None,
         expires_in: int | None = None,
         include_refresh_token: bool = True,
@@ -57,8 +60,8 @@ class TokenResponses(BearerTokenGenerator):  # type: ignore[misc] # Authlib has 
 
         Authlib's own asks the client what to grant, and gets its default where a person's roles leave nothing.
         """
-        if user is None:
-            response: dict[str, Any] = super().generate(grant_type, client, None, scope, expires_in, False)
+        if not isinstance(user, Authorization):
+            response: dict[str, Any] = super().generate(grant_type, client, user, scope, expires_in, False)
             return response
         response = {
             "access_token": self._user_token(user),
@@ -81,8 +84,8 @@ class TokenResponses(BearerTokenGenerator):  # type: ignore[misc] # Authlib has 
             raise InvalidScope(f"No client has these for itself: {' '.join(IDENTITY_SCOPES)}")
         return " ".join(own)
 
-    def _client_token(self, client: Client, grant_type: str, user: None, scope: str) -> str:  # noqa: ARG002 - as Authlib calls it
-        return self._signed({"aud": self._issuer.url, "sub": client.client_id, "scope": scope}, client)
+    def _client_token(self, client: Client, grant_type: str, user: str | None, scope: str) -> str:  # noqa: ARG002 - as Authlib calls it
+        return self._signed({"aud": user or self._issuer.url, "sub": client.client_id, "scope": scope}, client)
 
     def _user_token(self, authorization: Authorization) -> str:
         claims: dict[str, Any] = {

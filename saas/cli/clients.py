@@ -68,6 +68,10 @@ def create(
     jwks: Annotated[
         typer.FileText | None, typer.Option(help="A file with its public keys, a JWK set.", show_default=False)
     ] = None,
+    resource: Annotated[
+        list[str],
+        typer.Option(help="An API elsewhere that it may have tokens for; can be repeated.", show_default=False),
+    ] = [],  # noqa: B006 - Typer copies it
     public: Annotated[bool, typer.Option("--public", help="It runs where it cannot keep a secret.")] = False,
     first_party: Annotated[bool, typer.Option("--first-party", help="It is your own: people are not asked.")] = False,
     as_json: JsonOption = False,
@@ -84,6 +88,7 @@ def create(
         default_scopes=None if default_scope is None else " ".join(default_scope).split(),
         auth_method=NONE if public else auth_method or "client_secret_basic",
         jwks=None if jwks is None else jwks.read(),
+        resources=resource,
         redirect_uris=redirect_uri,
         post_logout_redirect_uris=post_logout_redirect_uri,
         first_party=first_party,

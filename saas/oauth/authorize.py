@@ -94,7 +94,7 @@ async def _answer(request: Request, proceed: _Proceed) -> Response:
 
 async def _deliver(request: Request, parameters: Parameters, destination: Destination, proceed: _Proceed) -> Response:
     try:
-        asked = AuthorizationRequest.of(parameters, destination.client)
+        asked = AuthorizationRequest.of(parameters, destination.client, destination.issuer)
         return await _with_person(request, parameters, destination, asked, proceed)
     except OAuth2Error as error:
         if parameters.request_uri is not None:

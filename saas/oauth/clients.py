@@ -43,6 +43,7 @@ _COLUMNS: Final = (
     ClientRow.id_token_signed_response_alg,
     ClientRow.backchannel_logout_uri,
     ClientRow.jwks,
+    ClientRow.resources,
 )
 
 
@@ -114,6 +115,7 @@ class ClientService:
             id_token_signed_response_alg=checked.id_token_signed_response_alg,
             backchannel_logout_uri=checked.backchannel_logout_uri,
             jwks=checked.jwks,
+            resources=list(checked.resources),
         )
         session.add(row)
         await session.flush()
@@ -193,6 +195,7 @@ class ClientService:
             id_token_signed_response_alg=row.id_token_signed_response_alg,
             backchannel_logout_uri=row.backchannel_logout_uri,
             keys=read_set(row.jwks),
+            resources=tuple(row.resources),
         )
 
 

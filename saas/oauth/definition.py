@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from saas.access.scopes import ScopeCatalogue
-from saas.authserver import assertion, device
+from saas.authserver import assertion, device, resources
 from saas.authserver.client_keys import UnusableKeys, checked_set
 from saas.authserver.grants import AUTH_METHODS, GRANT_TYPES
 from saas.authserver.id_token import ALGORITHMS
@@ -43,6 +43,8 @@ class ClientDefinition:
     backchannel_logout_uri: str | None = None
     #: A JWK set as JSON, for private_key_jwt.
     jwks: str | None = None
+    #: Audiences that it may ask for beside the issuer's own API (RFC 8707).
+    resources: Sequence[str] = ()
 
     def checked(self, catalogue: ScopeCatalogue) -> "ClientDefinition":
         """Without repetitions, and with all defaults filled in. Raises InvalidClientDefinition."""
@@ -57,6 +59,7 @@ class ClientDefinition:
             auth_method=_some("authentication method", [self.auth_method], AUTH_METHODS)[0],
             redirect_uris=_checked_uris(self.redirect_uris),
             post_logout_redirect_uris=_checked_uris(self.post_logout_redirect_uris),
+            resources=_checked_resources(self.resources),
             jwks=_checked_keys(self.jwks, self.auth_method),
             id_token_signed_response_alg=_some("algorithm", [self.id_token_signed_response_alg], ALGORITHMS)[0],
         )
@@ -86,6 +89,17 @@ def _checked_uris(uris: Iterable[str]) -> list[str]:
         problem = problem_with(uri)
         if problem is not None:
             raise InvalidClientDefinition(f"{uri[:200]!r} cannot be a redirect URI: {problem}")
+    return chosen
+
+
+def _checked_resources(uris: Iterable[str]) -> list[str]:
+    chosen = list(dict.fromkeys(uris))
+    if len(chosen) > _MAX_URIS:
+        raise InvalidClientDefinition(f"A client has at most {_MAX_URIS} resources")
+    for uri in chosen:
+        problem = resources.problem_with(uri)
+        if problem is not None:
+            raise InvalidClientDefinition(f"{uri[:200]!r} cannot be a resource: {problem}")
     return chosen
 
 

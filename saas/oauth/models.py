@@ -28,6 +28,8 @@ class ClientRow(Identified, Timestamped, TenantBase):
     first_party: Mapped[bool] = mapped_column(default=False)
     #: The client's public keys (RFC 7517 JWK set) as JSON, for private_key_jwt.
     jwks: Mapped[str | None]
+    #: Audiences of other hosts that it may ask for (RFC 8707).
+    resources: Mapped[list[str]] = mapped_column(ARRAY(Text()), default=list)
     id_token_signed_response_alg: Mapped[str] = mapped_column(default="ES256")
     backchannel_logout_uri: Mapped[str | None]
     revoked_at: Mapped[datetime | None]

@@ -24,7 +24,7 @@ async def pushed_authorization(request: Request) -> Response:
     """RFC 9126 section 2. The request is committed before its reference is sent."""
     try:
         form, client = await authenticated_request(request, "pushed_authorization_request")
-        parameters = parameters_of(form.form, client)
+        parameters = parameters_of(form.form, client, request.scope["tenant"].issuer)
     except OAuth2Error as error:
         return sent(error_response(error))
     request_uri = new_request_uri()

@@ -28,6 +28,7 @@ _CLIENT_COLUMNS = (
     ("post_logout_redirect_uris", ARRAY(sa.Text()), "{}"),
     ("first_party", sa.Boolean(), "false"),
     ("id_token_signed_response_alg", sa.Text(), "ES256"),
+    ("resources", ARRAY(sa.Text()), "{}"),
 )
 
 

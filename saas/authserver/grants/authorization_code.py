@@ -13,6 +13,7 @@ from saas.authserver.authorization_request import PROMPTS, RESPONSE_MODE, RESPON
 from saas.authserver.client import Client
 from saas.authserver.errors import InvalidGrant
 from saas.authserver.refresh import RefreshToken
+from saas.authserver.resources import check_granted
 from saas.authserver.store import NewFamily, StoredCode
 
 
@@ -47,7 +48,9 @@ class AuthorizationCodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[mis
     def validate_token_request(self) -> None:
         super().validate_token_request()
         code: StoredCode = self.request.authorization_code
-        pkce.check_verifier(self.request.form.get("code_verifier"), code.challenge)
+        form = self.request.form
+        pkce.check_verifier(form.get("code_verifier"), code.challenge)
+        check_granted(form.get("resource"), code.authorization.resource, self.request.client, self.server.issuer)
 
     def authenticate_user(self, code: StoredCode) -> Authorization:
         """What the person may still give. Raises InvalidGrant."""

@@ -20,6 +20,7 @@ from saas.authserver.errors import (
     UnauthorizedClient,
 )
 from saas.authserver.refresh import RefreshToken
+from saas.authserver.resources import check_granted
 from saas.authserver.store import NewFamily, StoredDevice
 
 #: A poll may come so much earlier than the last answer said: networks do not keep time.
@@ -43,7 +44,8 @@ class DeviceCodeGrant(rfc8628.DeviceCodeGrant):  # type: ignore[misc] # Authlib 
         if stored is None:
             raise InvalidGrant("The device code is unknown, or of another client")
         self.request.client, self.request.credential = client, stored
-        self.request.user = self._allowed(stored)
+        self.request.user = allowed = self._allowed(stored)
+        check_granted(self.request.form.get("resource"), allowed.resource, client, self.server.issuer)
 
     def _allowed(self, stored: StoredDevice) -> Authorization:
         """What the person has allowed, and may still give. Raises OAuth2Error while there is nothing, or no more."""

@@ -15,6 +15,7 @@ from saas.authserver.authorization import Authorization, granted
 from saas.authserver.client import Client
 from saas.authserver.errors import InvalidGrant, InvalidRequest, InvalidScope
 from saas.authserver.refresh import RefreshToken
+from saas.authserver.resources import check_granted
 from saas.authserver.store import Family
 from saas.kit.crypto import digest, same
 
@@ -63,7 +64,9 @@ class RefreshTokenGrant(grants.RefreshTokenGrant):  # type: ignore[misc] # Authl
         return self._last is not None
 
     def _validate_token_scope(self, family: Family) -> None:
-        """It may narrow, never grow. Raises InvalidScope."""
+        """It may narrow, never grow; nor may the token be for anybody else. Raises InvalidScope and InvalidTarget."""
+        resource, granted_for = self.request.form.get("resource"), family.authorization.resource
+        check_granted(resource, granted_for, family.authorization.client, self.server.issuer)
         asked = self.request.payload.scope
         if asked and not set(self._asked(family)) <= set(family.authorization.scopes):
             raise InvalidScope("More than the refresh token stands for")
