@@ -83,6 +83,13 @@ def environment(servers: Servers) -> dict[str, str]:
     }
 
 
+@pytest.fixture
+def own_environment(environment: dict[str, str], empty_database: Database) -> dict[str, str]:
+    """As `environment`, with an empty database: for what acts on all tenants, of which a session makes many."""
+    url = empty_database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return {**environment, "SAAS_DATABASE_URL": url}
+
+
 @pytest.fixture(scope="session")
 def settings(environment: dict[str, str]) -> Settings:
     with pytest.MonkeyPatch.context() as patch:

@@ -8,6 +8,7 @@ import typer
 from saas.cli import output
 from saas.cli.output import JsonOption
 from saas.cli.runtime import run
+from saas.kit.crypto import UnsealError
 
 if TYPE_CHECKING:
     from saas.keys.lifecycle import KeyInfo
@@ -66,24 +67,34 @@ def rotate(
 def rewrap(as_json: JsonOption = False) -> None:
     """Seal all keys of all tenants under the present master key.
 
-    Afterwards SAAS_SECRETS_PREVIOUS_KEYS is no longer needed for them. Running it again is harmless.
+    Afterwards SAAS_SECRETS_PREVIOUS_KEYS is no longer needed for them. Running it again is harmless. A tenant whose
+    keys do not open is named and left as it is; then the exit code is 1.
     """
+    done, failed = run(_rewrap_all)
+    if as_json:
+        output.print_json({"tenants": len(done), "rewrapped": sum(done.values()), "failed": failed})
+    else:
+        for failure in failed:
+            output.note(f"{failure['tenant']}: {failure['cause']}")
+        output.note(f"{sum(done.values())} keys of {len(done)} tenants are sealed anew.")
+    if failed:
+        raise typer.Exit(1)
 
-    async def work(services: "Services") -> dict[str, int]:
-        async with services.database.platform_session() as session:
-            tenants = await services.registry.all(session)
-        done: dict[str, int] = {}
-        for tenant in tenants:
-            if tenant.status in {"active", "suspended"}:
+
+async def _rewrap_all(services: "Services") -> tuple[dict[str, int], list[dict[str, str]]]:
+    """How many keys of which tenant, and which tenants failed of what cause."""
+    async with services.database.platform_session() as session:
+        tenants = await services.registry.all(session)
+    done: dict[str, int] = {}
+    failed: list[dict[str, str]] = []
+    for tenant in tenants:
+        if tenant.status in {"active", "suspended"}:
+            try:
                 async with services.database.tenant_session(tenant) as session:
                     done[tenant.slug] = await services.key_lifecycle.rewrap(session, tenant.id)
-        return done
-
-    done = run(work)
-    if as_json:
-        output.print_json({"tenants": len(done), "rewrapped": sum(done.values())})
-    else:
-        output.note(f"{sum(done.values())} keys of {len(done)} tenants are sealed anew.")
+            except UnsealError as error:
+                failed.append({"tenant": tenant.slug, "cause": str(error)})
+    return done, failed
 
 
 def _print(keys: "list[KeyInfo]", as_json: bool) -> None:

@@ -1,6 +1,8 @@
 """`saas keys` and `saas worker --once` on the test session's servers."""
 
+import base64
 import json
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -43,14 +45,41 @@ def test_what_is_not_there_is_told_of(saas: Saas, tenant: Tenant) -> None:
     assert "no tenant 'nobody'" in saas("keys", "list", "--tenant", "nobody").stderr
 
 
-def test_nothing_is_sealed_anew_where_the_master_key_is_the_same(saas: Saas, tenant: Tenant) -> None:
-    done = document(saas("keys", "rewrap", "--json"))
-    assert done["tenants"] >= 1
-    assert done["rewrapped"] == 0
+@pytest.fixture
+def saas_of_one(own_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Saas:
+    """The command on a database with one tenant, `acme`."""
+    for name, value in own_environment.items():
+        monkeypatch.setenv(name, value)
+
+    def invoke(*arguments: str) -> Result:
+        return CliRunner().invoke(app, arguments)
+
+    document(invoke("migrate", "--json"))
+    create = ("tenants", "create", "acme", "--name", "Acme", "--plan", "free", "--owner-email", "ann@acme.example")
+    document(invoke(*create, "--json"))
+    return invoke
 
 
-def test_the_worker_does_what_is_due_and_ends(saas: Saas, tenant: Tenant) -> None:
-    outcomes = document(saas("worker", "--once", "--json"))
+def test_nothing_is_sealed_anew_where_the_master_key_is_the_same(saas_of_one: Saas) -> None:
+    assert document(saas_of_one("keys", "rewrap", "--json")) == {"tenants": 1, "rewrapped": 0, "failed": []}
+
+
+def test_keys_move_to_a_new_master_key_and_what_cannot_is_named(
+    saas_of_one: Saas, own_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAAS_SECRETS_MASTER_KEY", base64.b64encode(os.urandom(32)).decode())
+    lost = saas_of_one("keys", "rewrap", "--json")
+    assert (lost.exit_code, json.loads(lost.stdout)["rewrapped"]) == (1, 0)
+    assert [failure["tenant"] for failure in json.loads(lost.stdout)["failed"]] == ["acme"]
+    assert "SAAS_SECRETS_PREVIOUS_KEYS" in lost.stdout
+    monkeypatch.setenv("SAAS_SECRETS_PREVIOUS_KEYS", own_environment["SAAS_SECRETS_MASTER_KEY"])
+    assert document(saas_of_one("keys", "rewrap", "--json"))["rewrapped"] == 1
+    monkeypatch.delenv("SAAS_SECRETS_PREVIOUS_KEYS")
+    assert document(saas_of_one("keys", "rewrap", "--json"))["rewrapped"] == 0
+
+
+def test_the_worker_does_what_is_due_and_ends(saas_of_one: Saas) -> None:
+    outcomes = document(saas_of_one("worker", "--once", "--json"))
     assert [outcome["job"] for outcome in outcomes] == ["cleanup", "keys", "logouts"]
-    assert all(outcome["failed"] == 0 and outcome["tenants"] >= 1 for outcome in outcomes)
-    assert "cleanup" in saas("worker", "--once").stdout
+    assert all(outcome["failed"] == 0 and outcome["tenants"] == 1 for outcome in outcomes)
+    assert "cleanup" in saas_of_one("worker", "--once").stdout
