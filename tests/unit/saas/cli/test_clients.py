@@ -3,10 +3,12 @@
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from joserfc.jwk import ECKey
 from typer.testing import CliRunner, Result
 
 from saas.cli import app
@@ -108,3 +110,14 @@ def test_a_device_needs_no_address(saas: Saas, tenant: Tenant) -> None:
         assert "client_secret" not in made
         grants = listed(saas, tenant, made["client_id"])["grant_types"]
         assert grants == ["urn:ietf:params:oauth:grant-type:device_code"]
+
+
+def test_a_client_with_keys_has_no_secret(saas: Saas, tenant: Tenant, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    keys.write_text(json.dumps({"keys": [ECKey.generate_key("P-256").as_dict(private=False)]}))
+    by_key = ("--auth-method", "private_key_jwt", "--jwks", str(keys))
+    made = create(saas, tenant, *by_key, "--resource", "https://files.example")
+    assert set(made) == {"tenant", "issuer", "client_id"}
+    assert listed(saas, tenant, made["client_id"])["auth_method"] == "private_key_jwt"
+    for wrong in (("--auth-method", "private_key_jwt"), ("--public", *by_key), ("--jwks", str(tmp_path / "none"))):
+        assert saas("create", "--tenant", tenant.slug, "--name", "Robot", "--scope", SCOPES, *wrong).exit_code != 0

@@ -9,8 +9,6 @@ import pytest
 
 from saas.main import create_app
 from saas.oauth.definition import ClientDefinition
-from saas.oauth.grants.revocations import Revocations
-from saas.oauth.store import GrantStorage
 from saas.services import Services
 from saas.settings import Settings
 from tenants.registry import Tenant
@@ -123,21 +121,13 @@ async def test_whoever_is_not_the_client_is_refused(
 
 
 @pytest.fixture
-async def processes(services: Services, settings: Settings, tenant: Tenant) -> AsyncIterator[list[httpx.AsyncClient]]:
+async def processes(settings: Settings, tenant: Tenant) -> AsyncIterator[list[httpx.AsyncClient]]:
     """Two applications with services of their own, as two processes have them."""
     async with AsyncExitStack() as stack:
         clients = []
         for _ in range(2):
             application = create_app(settings)
             await stack.enter_async_context(application.router.lifespan_context(application))
-            state = application.state
-            state.grants = GrantStorage(
-                services.database,
-                services.catalogue,
-                services.sealer,
-                Revocations(state.limiter.revoke),
-                settings.tokens.access_ttl,
-            )
             http = httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url=tenant.issuer)
             clients.append(await stack.enter_async_context(http))
         yield clients
