@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,6 +18,7 @@ from saas.authserver.destination import Destination, Parameters, Undeliverable
 from saas.authserver.errors import AccessDenied, OAuth2Error
 from saas.authserver.interaction import must_consent, must_sign_in
 from saas.authserver.pushed_request import unknown
+from saas.authserver.request import parse_form
 from saas.identity.browser import page
 from saas.identity.cookies import read_cookie
 from saas.identity.sessions import SignedIn
@@ -73,10 +74,13 @@ async def authorize_by_form(request: Request) -> Response:
 
     The latter is sent on as a GET: with a form of another site browsers do not send our session's cookie.
     """
-    fields = parse_qsl((await request.body()).decode("latin-1"), keep_blank_values=True)
+    try:
+        fields = parse_form(request.headers.get("content-type"), await request.body())
+    except OAuth2Error:
+        return error_page(request, 400, "This link does not work", "Go back to where it was, and tell who runs it.")
     if consent_page.DECISION in dict(fields):
         return await _answer(request, _decide)
-    return _redirect(request, f"{PATH}?{urlencode(fields, encoding='latin-1')}")
+    return _redirect(request, f"{PATH}?{urlencode(fields)}")
 
 
 async def _answer(request: Request, proceed: _Proceed) -> Response:

@@ -1,10 +1,12 @@
 """People, browsers and apps of third parties, on the real servers: what tests of the code flow are written with."""
 
+import asyncio
 import base64
 import hashlib
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,7 +14,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
 import httpx
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from saas.access.scopes import Scope as AccessScope
 from saas.access.scopes import ScopeCatalogue
@@ -73,7 +75,7 @@ class App:
         }
         return {name: value for name, value in parameters.items() if value is not None}
 
-    def redemption(self, code: str, **changed: str | None) -> dict[str, str]:
+    def redemption(self, code: str, /, **changed: str | None) -> dict[str, str]:
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -85,7 +87,7 @@ class App:
         }
         return {name: value for name, value in form.items() if value}
 
-    def refresh(self, refresh_token: str, **changed: str | None) -> dict[str, str]:
+    def refresh(self, refresh_token: str, /, **changed: str | None) -> dict[str, str]:
         form = {
             "grant_type": "refresh_token",
             "refresh_token": refresh_token,
@@ -141,6 +143,31 @@ class Flow:
         async with self.people.services.database.tenant_session(tenant) as session:
             result: Any = await session.execute(text(statement), parameters)
             return result.first() if result.returns_rows else result.rowcount
+
+
+@asynccontextmanager
+async def statements_of(flow: Flow, sent: list[str]) -> AsyncIterator[None]:
+    """What the driver sends within the block, in its order."""
+    drivers: set[Any] = set()
+
+    def log(query: Any) -> None:
+        sent.append(query.query)
+
+    def watch(connection: Any, *_: object) -> None:
+        driver = connection.driver_connection
+        if driver not in drivers:
+            drivers.add(driver)
+            driver.add_query_logger(log)
+
+    pool = flow.people.services.database.engine.sync_engine.pool
+    event.listen(pool, "checkout", watch)
+    try:
+        yield
+        await asyncio.sleep(0)  # the driver tells its loggers at the next turn of the loop
+    finally:
+        event.remove(pool, "checkout", watch)
+        for driver in drivers:
+            driver.remove_query_logger(log)
 
 
 def answer_of(response: httpx.Response, redirect_uri: str = CALLBACK) -> dict[str, str]:
