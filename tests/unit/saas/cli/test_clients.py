@@ -121,3 +121,33 @@ def test_a_client_with_keys_has_no_secret(saas: Saas, tenant: Tenant, tmp_path: 
     assert listed(saas, tenant, made["client_id"])["auth_method"] == "private_key_jwt"
     for wrong in (("--auth-method", "private_key_jwt"), ("--public", *by_key), ("--jwks", str(tmp_path / "none"))):
         assert saas("create", "--tenant", tenant.slug, "--name", "Robot", "--scope", SCOPES, *wrong).exit_code != 0
+
+
+def test_an_app_of_people(saas: Saas, tenant: Tenant) -> None:
+    uris = ["https://notes.example/cb", "https://notes.example/other"]
+    options = [part for uri in uris for part in ("--redirect-uri", uri)]
+    grants = ["--grant", "authorization_code", "--grant", "refresh_token"]
+    out = "https://notes.example/bye"
+    made = create(saas, tenant, *grants, *options, "--first-party", "--post-logout-redirect-uri", out)
+    client = listed(saas, tenant, made["client_id"])
+    assert client["grant_types"] == ["authorization_code", "refresh_token"]
+    assert (client["redirect_uris"], client["post_logout_redirect_uris"]) == (uris, [out])
+    assert (client["first_party"], client["auth_method"], client["secrets"]) == (True, "client_secret_basic", 1)
+
+
+def test_a_public_client_has_no_secret(saas: Saas, tenant: Tenant) -> None:
+    options = ["--grant", "authorization_code", "--redirect-uri", "com.example.app:/cb", "--public"]
+    made = create(saas, tenant, *options)
+    assert set(made) == {"tenant", "issuer", "client_id"}
+    client = listed(saas, tenant, made["client_id"])
+    assert (client["auth_method"], client["secrets"], client["first_party"]) == ("none", 0, False)
+    refused = saas("rotate-secret", made["client_id"], "--tenant", tenant.slug)
+    assert refused.exit_code == 1
+    assert "has no secret" in refused.stderr
+
+
+def test_a_wrong_address_is_refused_with_the_reason(saas: Saas, tenant: Tenant) -> None:
+    options = ["--grant", "authorization_code", "--redirect-uri", "http://notes.example/cb"]
+    result = saas("create", "--tenant", tenant.slug, "--name", "Notes", "--scope", "openid", *options)
+    assert result.exit_code == 1
+    assert "use https" in " ".join(result.stderr.replace("│", "").split())
