@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -20,7 +20,7 @@ from saas.identity.throttle import Allowance, Throttle
 from saas.identity.users import UserService
 from saas.keys.lifecycle import KeyLifecycle
 from saas.keys.service import KeyService
-from saas.kit.background import Background
+from saas.kit.background import Background, end
 from saas.kit.crypto import Sealer
 from saas.kit.mail import MailboxMailer, Mailer, NoMailer, SmtpMailer
 from saas.kit.outbound import Outbound
@@ -212,9 +212,7 @@ async def kept_fresh(services: Services) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end(task)
 
 
 def _mailer(settings: MailSettings, redis: Redis) -> Mailer:

@@ -10,6 +10,19 @@ log = logging.getLogger(__name__)
 _CLOSE_SECONDS: Final = 15.0
 
 
+async def end(task: "asyncio.Task[None]", again: float = 1.0) -> None:
+    """Cancel a task that would never end, and wait for it, however it then ends.
+
+    Every `again` seconds anew: `asyncio.wait_for` of Python 3.11 swallows a cancellation that comes together with what
+    it has waited for, and many libraries use it.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=again)
+    if not task.cancelled() and task.exception() is not None:
+        log.warning("%s had failed", task.get_name(), exc_info=task.exception())
+
+
 class Background:
     """One for each event loop. What a process that is killed had not finished is lost."""
 

@@ -1,7 +1,6 @@
 """Valkey or Redis: opening a client, a raw connection, and a pub/sub channel that survives lost connections."""
 
 import asyncio
-import contextlib
 import logging
 import random
 import ssl
@@ -17,6 +16,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+
+from saas.kit.background import end
 
 log = logging.getLogger(__name__)
 
@@ -102,9 +103,7 @@ class Channel:
             await tried.wait()
             yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await end(task)
 
     async def _keep_listening(self, on_message: Callable[[bytes], None], tried: asyncio.Event) -> None:
         pause = _FIRST_PAUSE

@@ -3,7 +3,7 @@ import logging
 
 import pytest
 
-from saas.kit.background import Background
+from saas.kit.background import Background, end
 
 
 async def test_a_few_jobs_run_at_a_time_and_all_in_the_end() -> None:
@@ -56,3 +56,22 @@ async def test_closing_waits_only_so_long(caplog: pytest.LogCaptureFixture) -> N
         await background.close(timeout=0.01)
     assert "1 jobs were not finished" in caplog.text
     await background.drain()
+
+
+async def test_a_task_that_swallows_a_cancellation_ends_all_the_same() -> None:
+    cancellations = 0
+
+    async def stubborn() -> None:
+        nonlocal cancellations
+        while cancellations < 2:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                cancellations += 1
+
+    task = asyncio.create_task(stubborn())
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await end(task, again=0.01)
+    assert cancellations == 2
+    await end(task)
