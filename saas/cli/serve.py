@@ -1,9 +1,7 @@
 """`saas serve`: the server as it runs in production."""
 
-import ipaddress
 import os
 import socket
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Final
 
 import structlog
@@ -14,9 +12,10 @@ from uvicorn.supervisors import Multiprocess
 from saas.cli import output
 from saas.cli.listening import OPTIONS, Server, listen
 from saas.cli.output import JsonOption
+from saas.cli.production import check_production
 from saas.cli.runtime import load_settings, run, stopped_by_signals
 from saas.kit.log import configure_logging
-from saas.settings import Settings, decode_key
+from saas.settings import Settings
 
 if TYPE_CHECKING:
     from saas.services import Services
@@ -29,8 +28,6 @@ _APPLICATION: Final = "saas.main:create_app_from_env"
 _KEEP_ALIVE_SECONDS: Final = 75
 #: A worker that does not answer its parent for so long is replaced; a busy machine takes its time to start one.
 _HUNG_SECONDS: Final = 30
-#: A random key has about 30 different bytes of 32; one from a keyboard or an example does not.
-_FEWEST_BYTES: Final = 16
 
 
 @app.command()
@@ -53,9 +50,7 @@ def serve(
     listens.
     """
     settings = load_settings()
-    missing = list(_missing(settings))
-    if missing:
-        output.fail(f"Not ready for production: {'; '.join(missing)}. For development, use `saas dev`")
+    check_production(settings)
     run(_check_migrations)
     configure_logging(settings.log)
     count = workers or settings.server.workers
@@ -89,33 +84,6 @@ def _serve(settings: Settings, listener: socket.socket, workers: int, *, as_json
     else:
         announce()
         Multiprocess(config, sockets=[listener]).run()
-
-
-def _missing(settings: Settings) -> Iterator[str]:
-    """What production needs and is not set, or has a value that protects nothing."""
-    if not settings.database.url:
-        yield "set SAAS_DATABASE_URL"
-    if not settings.redis.url:
-        yield "set SAAS_REDIS_URL"
-    key = settings.secrets.master_key
-    if not key.get_secret_value():
-        yield "set SAAS_SECRETS_MASTER_KEY to what `openssl rand -base64 32` prints"
-    elif len(set(decode_key(key))) < _FEWEST_BYTES:
-        yield "SAAS_SECRETS_MASTER_KEY is not random, make one with `openssl rand -base64 32`"
-    origin = settings.public.origin
-    if "url" not in settings.public.model_fields_set:
-        yield "set SAAS_PUBLIC_URL to the address of the platform, like https://example.com"
-    elif origin.scheme != "https" and not _is_local(origin.base_domain):
-        yield f"SAAS_PUBLIC_URL must begin with https://, since tokens travel to {origin.base_domain}"
-
-
-def _is_local(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 async def _check_migrations(services: "Services") -> None:

@@ -8,6 +8,7 @@ import typer
 
 from saas.cli import output
 from saas.cli.output import JsonOption
+from saas.cli.production import check_production
 from saas.cli.runtime import load_settings, run, stop_signals
 
 if TYPE_CHECKING:
@@ -31,7 +32,10 @@ def worker(
     import saas.worker.loop  # noqa: F401, PLC0415
     from saas.kit.log import configure_logging  # noqa: PLC0415
 
-    configure_logging(load_settings().log)
+    settings = load_settings()
+    configure_logging(settings.log)
+    if settings.database.url:  # else it works on the embedded servers, which are for development
+        check_production(settings)
     if not once:
         run(lambda services: _run(services, as_json=as_json))
         return

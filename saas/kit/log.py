@@ -58,4 +58,5 @@ def configure_logging(settings: LogSettings) -> None:
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
     logging.getLogger("authlib").setLevel(logging.INFO)  # at the level debug it writes tokens down
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # that it has loaded its plugins is no news
     logging.getLogger("uvicorn.access").disabled = True  # the request log of saas.web.middleware says more
