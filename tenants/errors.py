@@ -79,3 +79,9 @@ class SchemaBusy(TenancyError):
 class InvalidRevision(TenancyError):
     code = "invalid-revision"
     title = "Invalid revision"
+
+
+class InvalidBranding(TenancyError):
+    status = 422
+    code = "invalid-branding"
+    title = "Invalid branding"

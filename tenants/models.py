@@ -45,6 +45,22 @@ class TenantRow(Identified, Timestamped, PlatformBase):
     suspended_reason: Mapped[str | None]
     #: The Alembic revision of the tenant's schema; moves in the same transaction as the schema itself.
     revision: Mapped[str | None]
+    #: #rrggbb; None: the platform's own.
+    accent: Mapped[str | None]
+    #: The name under which the logo is served, which changes with its content.
+    logo: Mapped[str | None]
+
+
+class LogoRow(Timestamped, PlatformBase):
+    """A tenant's logo: a row of its own, since tenants are read all the time and logos are not."""
+
+    __tablename__ = "logos"
+
+    tenant_id: Mapped[UUID] = mapped_column(
+        ForeignKey("platform.tenants.id", name="logos_tenant_fkey", ondelete="CASCADE"), primary_key=True
+    )
+    media_type: Mapped[str]
+    content: Mapped[bytes]
 
 
 class DomainRow(Timestamped, PlatformBase):

@@ -49,6 +49,10 @@ class Tenant:
     suspended_reason: str | None
     revision: str | None
     created_at: datetime
+    #: #rrggbb; None: the platform's own.
+    accent: str | None = None
+    #: The name of its logo's file (see `tenants.branding`).
+    logo: str | None = None
 
 
 class Registry:
@@ -194,6 +198,8 @@ class Registry:
             suspended_reason=tenant.suspended_reason,
             revision=tenant.revision,
             created_at=tenant.created_at,
+            accent=tenant.accent,
+            logo=tenant.logo,
         )
 
 

@@ -6,7 +6,9 @@ from saas.kit.clock import utc_now
 from tenants.registry import Plan, Tenant
 
 
-def sample_tenant(slug: str = "acme", name: str = "Acme", base: str = "localhost") -> Tenant:
+def sample_tenant(
+    slug: str = "acme", name: str = "Acme", base: str = "localhost", accent: str | None = None, logo: str | None = None
+) -> Tenant:
     """An active tenant; the same slug is the same tenant."""
     identity = uuid5(NAMESPACE_DNS, slug)
     return Tenant(
@@ -22,4 +24,6 @@ def sample_tenant(slug: str = "acme", name: str = "Acme", base: str = "localhost
         suspended_reason=None,
         revision=None,
         created_at=utc_now(),
+        accent=accent,
+        logo=logo,
     )

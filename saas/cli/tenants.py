@@ -1,5 +1,6 @@
 """`saas tenants`: create, find, change and delete tenants."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -147,6 +148,32 @@ def set_plan(
 
 
 @app.command()
+def brand(
+    slug: _Slug,
+    accent: Annotated[str | None, typer.Option(help="Colour of buttons and links, like #3451d1.")] = None,
+    logo: Annotated[
+        Path | None, typer.Option(help="A PNG, JPEG or WebP image of at most 64 kB.", exists=True, dir_okay=False)
+    ] = None,
+    reset: Annotated[bool, typer.Option("--reset", help="First go back to the platform's own looks.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a tenant's pages its colour and its logo."""
+    from tenants import branding  # noqa: PLC0415 - slow to import: not for `--help`
+
+    async def work(services: "Services") -> "Tenant":
+        async with services.database.platform_session() as session:
+            tenant = await services.registry.get_made(session, slug)
+            if reset or accent is not None:
+                await branding.set_accent(session, tenant, accent)
+            if reset or logo is not None:
+                await branding.set_logo(session, tenant, logo.read_bytes() if logo else None)
+            await session.flush()
+            return await services.registry.get(session, slug)
+
+    _print_changed(run(work), f"{slug} has its looks.", as_json)
+
+
+@app.command()
 def delete(
     slug: _Slug,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for the slug.")] = False,
@@ -201,5 +228,7 @@ def _document(tenant: "Tenant") -> dict[str, Any]:
         "status": tenant.status,
         "suspended_reason": tenant.suspended_reason,
         "revision": tenant.revision,
+        "accent": tenant.accent,
+        "logo": tenant.logo,
         "created_at": tenant.created_at,
     }

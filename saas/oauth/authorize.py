@@ -198,7 +198,10 @@ def _redirect(request: Request, url: str) -> Response:
     return Response(status_code=303 if request.method == "POST" else 302, headers={"Location": url, **_NO_STORE})
 
 
+_by_link = page(PATH, authorize, "GET", name="authorization_endpoint")
+_by_link.methods = {"GET"}  # Starlette adds HEAD, which asks for nothing and would be answered with a code
+
 routes: Final = [
-    page(PATH, authorize, "GET", name="authorization_endpoint"),
+    _by_link,
     page(PATH, authorize_by_form, "POST"),
 ]

@@ -9,7 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from saas.web.branding import Branding, branding_of
+from saas.web.branding import LOGO_PATH, Branding, branding_of
+from tenants.branding import find_logo
+from tenants.registry import Tenant
 
 _MEDIA_TYPES: Final = {".css": "text/css", ".svg": "image/svg+xml"}
 _FOLDER: Final = Path(__file__).parent / "static"
@@ -41,6 +43,17 @@ async def _icon(request: Request) -> Response:
     return _cacheable(request, _branding(request).icon.encode(), ".svg")
 
 
+async def _logo(request: Request) -> Response:
+    """The tenant's logo: its name changes with its content, so that it may be kept for ever."""
+    tenant: Tenant = request.scope["tenant"]
+    if request.path_params["name"] == tenant.logo:
+        async with request.app.state.database.platform_session() as session:
+            logo = await find_logo(session, tenant.id)
+        if logo is not None:
+            return Response(logo.content, media_type=logo.media_type, headers={"Cache-Control": _FOREVER})
+    raise HTTPException(404)
+
+
 def _branding(request: Request) -> Branding:
     branding = branding_of(request.scope)
     if branding is None:
@@ -68,5 +81,6 @@ STATIC_PATHS: Final = frozenset(f"/static/{name}" for name in _files)
 asset_routes: Final = [
     Route("/static/brand.css", _brand),
     Route("/static/brand.svg", _icon),
+    Route(f"{LOGO_PATH}/{{name}}", _logo),
     Route("/static/{name}", _file),
 ]

@@ -8,7 +8,11 @@ from xml.sax.saxutils import escape
 
 from starlette.types import Scope
 
+from tenants.registry import Tenant
+
 DEFAULT_ACCENT: Final = "#3451d1"
+#: Where a tenant's logo is served, by the name of its file.
+LOGO_PATH: Final = "/static/logo"
 #: Of the surfaces that app.css lays text on, the one where contrast is least.
 LIGHT_SURFACE: Final = "#eef0f4"
 DARK_SURFACE: Final = "#262c36"
@@ -55,11 +59,11 @@ class Branding:
 
 
 def branding_of(scope: Scope) -> Branding | None:
-    """`scope["branding"]` where somebody has put one, else the tenant's name in the default colour; None on a host
-    without tenant."""
-    branding: Branding | None = scope.get("branding")
-    tenant = scope.get("tenant")
-    return branding or (Branding(tenant.name) if tenant else None)
+    """The tenant's; None on a host without tenant."""
+    tenant: Tenant | None = scope.get("tenant")
+    if tenant is None:
+        return None
+    return Branding(tenant.name, tenant.accent or DEFAULT_ACCENT, tenant.logo and f"{LOGO_PATH}/{tenant.logo}")
 
 
 @lru_cache(maxsize=256)

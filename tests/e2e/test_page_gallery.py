@@ -13,7 +13,6 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from saas.web.assets import asset_routes
-from saas.web.branding import Branding
 from saas.web.csrf import Csrf
 from saas.web.pages import render
 from tests.e2e.browser import PageAt, barriers, complaints, look, overflow, screenshot, serving
@@ -52,8 +51,7 @@ class Tenants:
         if scope["type"] == "http":
             slug = dict(scope["headers"])[b"host"].decode().partition(".")[0]
             if slug in _NAMES:
-                scope["tenant"] = sample_tenant(slug, _NAMES[slug])
-                scope["branding"] = Branding(_NAMES[slug], **({"accent": _ACCENTS[slug]} if slug in _ACCENTS else {}))
+                scope["tenant"] = sample_tenant(slug, _NAMES[slug], accent=_ACCENTS.get(slug))
         await self.app(scope, receive, send)
 
 

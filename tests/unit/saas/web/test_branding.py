@@ -59,10 +59,10 @@ def test_the_icon_escapes_the_initial() -> None:
     assert ">·</text>" in Branding(" ").icon
 
 
-def test_branding_is_the_tenants_unless_somebody_knows_better() -> None:
-    tenant = sample_tenant()
-    assert branding_of({"tenant": tenant}) == Branding("Acme")
-    assert branding_of({"tenant": tenant, "branding": Branding("A", "#000000")}) == Branding("A", "#000000")
+def test_branding_is_the_tenants() -> None:
+    assert branding_of({"tenant": sample_tenant()}) == Branding("Acme")
+    chosen = sample_tenant(accent="#000000", logo="0123456789abcdef.png")
+    assert branding_of({"tenant": chosen}) == Branding("Acme", "#000000", "/static/logo/0123456789abcdef.png")
     assert branding_of({}) is None
 
 
