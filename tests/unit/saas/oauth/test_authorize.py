@@ -61,6 +61,13 @@ async def test_a_code_and_what_it_yields(flow: Flow, tenant: Tenant) -> None:
     assert claims["gid"] == str(family.id)
 
 
+async def test_who_asks_for_headers_alone_gets_no_code(flow: Flow, tenant: Tenant) -> None:
+    _, browser = await flow.person(tenant)
+    app = await flow.app(tenant, first_party=True)
+    assert (await browser.http.head(AUTHORIZE, params=app.request())).status_code == 405
+    assert (await flow.execute(tenant, "SELECT count(*) FROM oauth_codes"))[0] == 0
+
+
 async def test_neither_codes_nor_refresh_tokens_are_stored_as_they_are(flow: Flow, tenant: Tenant) -> None:
     _, browser = await flow.person(tenant)
     app = await flow.app(tenant)
