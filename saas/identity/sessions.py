@@ -56,7 +56,11 @@ BY_COOKIE: Final = (
     )
 )
 _COLUMNS: Final = len(BY_COOKIE.selected_columns)
-_TOUCH: Final = update(_sessions).where(_sessions.c.id == bindparam("session")).values(last_seen_at=bindparam("now"))
+_TOUCH: Final = (
+    update(_sessions)
+    .where(_sessions.c.id == bindparam("session"))
+    .values(last_seen_at=bindparam("now"), updated_at=bindparam("now"))
+)
 _TOUCH_STATEMENT: Final = Statement(_TOUCH)
 
 

@@ -8,7 +8,24 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from sqlalchemy import DateTime, Float, Text, Uuid, bindparam, column, func, insert, literal_column, select, table, text
+from sqlalchemy import (
+    Column,
+    DateTime,
+    Float,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    bindparam,
+    column,
+    func,
+    insert,
+    literal_column,
+    select,
+    table,
+    text,
+    update,
+)
 
 from tenants.base import new_id, utc_now
 from tenants.changes import after_commit
@@ -205,9 +222,27 @@ async def test_a_lost_connection_is_told_as_such(process: Process) -> None:
     assert await _path(process, acme) == acme.schema
 
 
-async def test_a_value_that_the_statement_does_not_take_is_refused(process: Process) -> None:
-    with pytest.raises(TypeError, match="id"):
-        NAME.arguments({"ids": 1})
+@pytest.mark.parametrize("values", [{}, {"ids": 1}, {"id": 1, "name": "x"}])
+def test_values_that_are_not_those_of_the_statement_are_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="takes id"):
+        NAME.arguments(values)
+
+
+def test_a_statement_that_leaves_a_column_to_sqlalchemy_is_refused() -> None:
+    """Nobody would fill it in: it would be stored as NULL."""
+    rows = Table(
+        "rows",
+        MetaData(),
+        Column("id", Uuid(), primary_key=True),
+        Column("made_at", DateTime(), default=utc_now),
+        Column("changed_at", DateTime(), onupdate=utc_now),
+    )
+    by_id = rows.c.id == bindparam("row")
+    for statement in (update(rows).where(by_id).values(made_at=None), insert(rows).values(id=bindparam("row"))):
+        with pytest.raises(ValueError, match="name it"):
+            Statement(statement)
+    Statement(insert(rows))
+    Statement(update(rows).where(by_id).values(changed_at=bindparam("now")))
 
 
 def test_a_statement_that_depends_on_its_values_is_refused() -> None:

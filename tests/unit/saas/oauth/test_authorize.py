@@ -191,6 +191,18 @@ async def test_how_long_ago_somebody_signed_in(flow: Flow, tenant: Tenant) -> No
     assert answer_of(await ask(browser, app))["code"]
 
 
+async def test_a_session_that_is_used_here_is_noted_as_used(flow: Flow, tenant: Tenant) -> None:
+    _, browser = await flow.person(tenant)
+    app = await flow.app(tenant, first_party=True)
+    await flow.execute(
+        tenant, "UPDATE sessions SET last_seen_at = now() - interval '5 minutes', updated_at = last_seen_at"
+    )
+    assert answer_of(await ask(browser, app))["code"]
+    row = await flow.execute(tenant, "SELECT now() - last_seen_at AS seen, now() - updated_at AS updated FROM sessions")
+    assert row.seen.total_seconds() < 60
+    assert row.updated.total_seconds() < 60
+
+
 async def test_no_page_where_none_may_be_shown(flow: Flow, tenant: Tenant) -> None:
     _, browser = await flow.person(tenant)
     app = await flow.app(tenant)
