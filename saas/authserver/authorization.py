@@ -50,6 +50,11 @@ class Authorization:
 
 
 def granted(asked: Iterable[str], client: Client, holder: Holder) -> tuple[str, ...]:
-    """Of the scopes `asked`, those that the client may have and that the person's roles give, in their order."""
+    """Of the scopes `asked`, those that the client may have and that the person's roles give, in their order.
+
+    Offline access is nothing to a client that cannot refresh, so nobody is asked for it.
+    """
     allowed = holder.scopes.intersection(client.scopes)
+    if not client.check_grant_type("refresh_token"):
+        allowed -= {OFFLINE_ACCESS}
     return tuple(scope for scope in asked if scope in allowed)

@@ -53,7 +53,8 @@ class Endings:
         ended = live.values(revoked_at=now, updated_at=now, previous_digest=null(), answer=null())
         grants.update(await session.scalars(ended.returning(_families.c.id)))
         until = now + self._access_ttl
+        if grants:
+            await session.execute(REVOKE, [{"revoked": str(grant_id), "until": until} for grant_id in grants])
         for grant_id in grants:
-            await session.execute(REVOKE, {"revoked": str(grant_id), "until": until})
             self._revocations.tell_after_commit(session, tenant.id, str(grant_id), until)
         return bool(grants)

@@ -313,6 +313,7 @@ async def test_a_refresh_token_needs_the_grant_and_the_scope(
     _, browser = await flow.person(tenant)
     tokens = await tokens_of(browser, await flow.app(tenant, grant_types=grants), scope=scope)
     assert "refresh_token" not in tokens
+    assert tokens["scope"] == "openid"
     assert "gid" in (await decode(browser.http, tokens["access_token"])).claims
 
 
