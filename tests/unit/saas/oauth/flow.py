@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
 import httpx
+from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import event, text
 
 from saas.access.scopes import Scope as AccessScope
@@ -106,6 +107,8 @@ class Flow:
     endings: Endings
     #: What Valkey has been told of: (tenant, `jti` or `gid`).
     told: list[tuple[UUID, str]]
+    #: While it holds something, Valkey cannot be told of anything.
+    gone: list[str]
 
     def browser(self, tenant: Tenant) -> Browser:
         return self.people.browser(tenant)
@@ -222,15 +225,17 @@ def claims_of(token: str) -> dict[str, Any]:
 
 def build_flow(services: Services, settings: Settings) -> Flow:
     told: list[tuple[UUID, str]] = []
+    gone: list[str] = []
 
     async def tell(tenant_id: UUID, revoked: str, _: datetime) -> None:
+        if gone:
+            raise RedisConnectionError(gone[0])
         told.append((tenant_id, revoked))
 
     people = build_world(services, settings)
     clients = ClientService(services.database, CATALOGUE, services.changes)
     revocations = Revocations(tell)
     endings = Endings(revocations, settings.tokens.access_ttl)
-    people.told.hooks()
     state = people.app.state
     state.keys, state.clients, state.catalogue = services.keys, clients, CATALOGUE
     state.sealer, state.verifier = services.sealer, services.verifier
@@ -238,4 +243,4 @@ def build_flow(services: Services, settings: Settings) -> Flow:
     state.connected_apps = ConnectedAppService(clients, CATALOGUE, endings)
     state.hooks.user_disabled.append(endings.end_all)
     people.app.router.routes.extend(routes)
-    return Flow(people, clients, settings, endings, told)
+    return Flow(people, clients, settings, endings, told, gone)

@@ -137,6 +137,18 @@ async def test_twice_ends_what_it_yielded_though_the_answer_is_an_error(flow: Fl
     await assert_ended(flow, tenant, browser, app, tokens)
 
 
+async def test_without_valkey_what_is_stored_ends_all_the_same(flow: Flow, tenant: Tenant) -> None:
+    _, browser = await flow.person(tenant)
+    app = await flow.app(tenant)
+    code = await code_of(browser, app)
+    tokens = (await redeem(browser, app, code)).json()
+    flow.gone.append("no Valkey")
+    assert_refused(await redeem(browser, app, code), 400, "invalid_grant")
+    assert flow.told == []
+    assert (await flow.execute(tenant, "SELECT count(*) FROM oauth_revocations"))[0] == 1
+    assert_refused(await browser.http.post(TOKEN, data=app.refresh(tokens["refresh_token"])), 400, "invalid_grant")
+
+
 async def test_who_has_no_verifier_is_noticed_too(flow: Flow, tenant: Tenant) -> None:
     _, browser = await flow.person(tenant)
     app = await flow.app(tenant)
