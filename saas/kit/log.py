@@ -37,7 +37,8 @@ def configure_logging(settings: LogSettings) -> None:
     if settings.format == "json":
         render = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     else:
-        render = [structlog.dev.ConsoleRenderer()]
+        # Not the default, which prints the local variables of every frame: passwords, codes and tokens among them.
+        render = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     structlog.configure(
         processors=[*shared, *render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
