@@ -20,6 +20,7 @@ from rich.table import Table
 
 from saas.dev import embedded
 from tests.benchmarks.processes import Result, Step, Target, measure, server
+from tests.benchmarks.round_trips import count_round_trips
 from tests.benchmarks.workload import Workload, prepare
 
 
@@ -30,13 +31,15 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=50)
     options = parser.parse_args()
     with _targets(options.connections) as targets:
+        ours = {target.name: target.steps for target in targets if target.name in FLOOR_OF}
+        round_trips = asyncio.run(count_round_trips(ours))
         for target in targets:
             measure(target, seconds=1.0, connections=options.connections)  # warm up: caches, statements
         rounds = [
             {t.name: measure(t, seconds=options.seconds, connections=options.connections) for t in targets}
             for _ in range(options.rounds)
         ]
-    Console(width=100).print(_table(rounds))
+    Console(width=100).print(_table(rounds, round_trips))
 
 
 #: Each hot path, and the floor that its rate is divided by.
@@ -48,16 +51,17 @@ FLOOR_OF = {
 }
 
 
-def _table(rounds: list[dict[str, Result]]) -> Table:
+def _table(rounds: list[dict[str, Result]], round_trips: dict[str, int]) -> Table:
     table = Table(title="One worker, one core, limits on; medians")
-    for column in ("", "a second", "CPU µs", "of the floor"):
+    for column in ("", "a second", "CPU µs", "database round trips", "of the floor"):
         table.add_column(column, justify="left" if not column else "right")
     for name in rounds[0]:
         per_second = statistics.median(r[name].per_second for r in rounds)
         cpu = statistics.median(r[name].cpu_us for r in rounds)
         floor = FLOOR_OF.get(name)
         ratio = statistics.median(r[name].per_second / r[floor].per_second for r in rounds) if floor else None
-        table.add_row(name, f"{per_second:,.0f}", f"{cpu:.0f}", f"{ratio:.2f} of {floor}" if ratio else "")
+        trips, share = str(round_trips.get(name, "")), f"{ratio:.2f} of {floor}" if ratio else ""
+        table.add_row(name, f"{per_second:,.0f}", f"{cpu:.0f}", trips, share)
     return table
 
 
