@@ -1,0 +1,8 @@
+"""Use by the hour."""
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    pass
