@@ -16,21 +16,12 @@ from tenants.database import Database
 from tenants.errors import InvalidPlan, PlanNotFound, TenantNotFound, TenantNotReady
 from tenants.models import DomainRow, PlanRow, TenantRow
 from tenants.names import Origin, is_host, is_slug, normalize_host
+from tenants.plans import Plan
 
 #: Limits stay exact in a script that counts in doubles, with room to multiply by microseconds.
 _MAX_LIMIT = 10**9
 _Tenants = Select[TenantRow, PlanRow, Sequence[str]]
 _PLAN_NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a tenant may use, in requests."""
-
-    name: str
-    requests_per_minute: int
-    burst: int
-    requests_per_day: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +232,12 @@ def _new_plan(name: str, limits: dict[str, int | None]) -> PlanRow:
 
 
 def _plan(row: PlanRow) -> Plan:
-    return Plan(row.name, row.requests_per_minute, row.burst, row.requests_per_day)
+    return Plan(
+        row.name,
+        requests_per_minute=row.requests_per_minute,
+        burst=row.burst,
+        requests_per_day=row.requests_per_day,
+    )
 
 
 def _id_of(tenant: Tenant) -> UUID:

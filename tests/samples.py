@@ -3,7 +3,8 @@
 from uuid import NAMESPACE_DNS, uuid5
 
 from saas.kit.clock import utc_now
-from tenants.registry import Plan, Tenant
+from tenants.plans import Plan
+from tenants.registry import Tenant
 
 
 def sample_tenant(
@@ -19,7 +20,7 @@ def sample_tenant(
         issuer=f"http://{slug}.{base}",
         schema=f"t_{identity.hex}",
         status="active",
-        plan=Plan("free", 60, 10, 1000),
+        plan=Plan("free", requests_per_minute=60, burst=10, requests_per_day=1000),
         domains=(),
         suspended_reason=None,
         revision=None,

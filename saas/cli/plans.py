@@ -11,7 +11,7 @@ from saas.cli.runtime import run
 
 if TYPE_CHECKING:
     from saas.services import Services
-    from tenants.registry import Plan
+    from tenants.plans import Plan
 
 app = typer.Typer(name="plans", help="See and change what the plans allow.", no_args_is_help=True)
 

@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import Final
 
 from saas.ratelimit.decision import Limit, Quota, Rate
-from tenants.registry import Plan
+from tenants.plans import Plan
 
 #: More than this at once is no limit; up to here the script counts exactly.
 _MAX_BURST: Final = 40_000_000

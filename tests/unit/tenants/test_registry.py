@@ -5,7 +5,8 @@ from sqlalchemy import text
 
 from tenants import provisioning
 from tenants.errors import InvalidPlan, PlanNotFound, TenantNotFound, TenantNotReady
-from tenants.registry import Plan, Tenant
+from tenants.plans import Plan
+from tenants.registry import Tenant
 from tests.unit.tenants.conftest import ORIGIN, Process, Statements, new_slug
 
 
@@ -16,7 +17,7 @@ async def test_tenant_is_found_with_plan_and_domains_in_one_statement(process: P
     assert statements.count == 1
     assert found == made
     assert found is not None
-    assert found.plan == Plan("pro", 600, 60, 500_000)
+    assert found.plan == Plan("pro", requests_per_minute=600, burst=60, requests_per_day=500_000)
     assert found.issuer == f"https://{made.slug}.example.com"
     assert await process.registry.by_host(made.domains[0]) == made
     assert await process.registry.by_slug(made.slug) == made
@@ -119,7 +120,8 @@ async def test_plans_are_changed_and_made(process: Process) -> None:
         with pytest.raises(InvalidPlan, match="name"):
             await registry.set_plan_limits(session, "No!", requests_per_minute=5, burst=1, requests_per_day=50)
         await registry.set_plan_limits(session, name, requests_per_minute=5, burst=1, requests_per_day=50)
-        assert await registry.set_plan_limits(session, name, burst=2) == Plan(name, 5, 2, 50)
+        changed = await registry.set_plan_limits(session, name, burst=2)
+        assert changed == Plan(name, requests_per_minute=5, burst=2, requests_per_day=50)
     async with process.database.platform_session() as session:
         assert [plan.name for plan in await registry.plans(session)] == [name, "free", "pro", "enterprise"]
         await session.execute(text("DELETE FROM platform.plans WHERE name = :name"), {"name": name})

@@ -2,7 +2,7 @@ import pytest
 
 from saas.ratelimit.decision import MAX_COST, Quota, Rate
 from saas.ratelimit.policy import limits_for
-from tenants.registry import Plan
+from tenants.plans import Plan
 
 
 def test_a_plan_has_a_rate_a_minute_and_a_quota_a_day() -> None:
@@ -11,14 +11,17 @@ def test_a_plan_has_a_rate_a_minute_and_a_quota_a_day() -> None:
 
 
 def test_the_limits_of_equal_plans_are_one_object() -> None:
-    assert limits_for(Plan("free", 60, 10, 5000)) is limits_for(Plan("free", 60, 10, 5000))
-    assert limits_for(Plan("free", 60, 10, 5000)) != limits_for(Plan("free", 61, 10, 5000))
+    def plan(per_minute: int) -> Plan:
+        return Plan("free", requests_per_minute=per_minute, burst=10, requests_per_day=5000)
+
+    assert limits_for(plan(60)) is limits_for(plan(60))
+    assert limits_for(plan(60)) != limits_for(plan(61))
 
 
 @pytest.mark.parametrize("amount", [1, 10**9])
 @pytest.mark.parametrize("burst", [1, 10**9])
 def test_the_largest_and_the_smallest_plan_can_be_counted(amount: int, burst: int) -> None:
-    rate, quota = limits_for(Plan("odd", amount, burst, amount))
+    rate, quota = limits_for(Plan("odd", requests_per_minute=amount, burst=burst, requests_per_day=amount))
     assert isinstance(rate, Rate)
     assert rate.burst >= min(burst, MAX_COST)
     assert (rate.amount, quota.amount) == (amount, amount)
