@@ -1,9 +1,7 @@
 """Who is calling: put into the request's scope. Nothing is refused here, routes say what they need (see `guards`)."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
-from structlog.contextvars import bind_contextvars, reset_contextvars
 
-from saas.access.caller import Caller
 from saas.access.errors import InvalidToken, RepeatedToken
 from saas.access.verifier import TokenVerifier
 from tenants.registry import Tenant
@@ -28,18 +26,13 @@ class BearerMiddleware:
         if tenant is None:
             await self.app(scope, receive, send)
             return
-        caller: Caller | None = None
         try:
             token = _bearer_token(scope)
             if token is not None:
-                caller = scope["caller"] = await self._verifier.verify(tenant, token)
+                scope["caller"] = await self._verifier.verify(tenant, token)
         except (InvalidToken, RepeatedToken) as problem:
             scope["caller_error"] = problem
-        bound = bind_contextvars(tenant=tenant.slug, client=caller.client_id if caller else None)
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            reset_contextvars(**bound)
+        await self.app(scope, receive, send)
 
 
 def _bearer_token(scope: Scope) -> str | None:

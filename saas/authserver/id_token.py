@@ -7,16 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from joserfc import jws, jwt
+from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import Key
 
 from saas.authserver.authorization import Authorization
 from saas.authserver.claims import CLAIMS_OF, claims_of
 from saas.authserver.scopes import OPENID
+from saas.authserver.signing import ALGORITHMS, sign
 
-#: What a client may ask for, the default first. Both hash with SHA-256, on which `at_hash` depends.
-ALGORITHMS: Final = ("ES256", "RS256")
 METADATA: Final[dict[str, Any]] = {
     "subject_types_supported": ["public"],
     "id_token_signing_alg_values_supported": list(ALGORITHMS),
@@ -28,7 +27,6 @@ METADATA: Final[dict[str, Any]] = {
     "request_parameter_supported": False,
     "request_uri_parameter_supported": False,  # the default is true (Discovery section 3)
 }
-_REGISTRY: Final = jws.JWSRegistry(algorithms=list(ALGORITHMS))
 _MAX_HINT: Final = 8192
 
 SigningKeyOf = Callable[[str], tuple[str, Key]]
@@ -69,7 +67,8 @@ class IdTokens:
             claims["sid"] = str(authorization.session_id)
         if authorization.person is not None:
             claims |= claims_of(authorization.person, authorization.scopes)
-        return sign("JWT", claims, authorization.client.id_token_signed_response_alg, self.signing_key)
+        algorithm = authorization.client.id_token_signed_response_alg
+        return sign("JWT", claims, algorithm, *self.signing_key(algorithm))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +92,6 @@ def read_hint(token: str, issuer: str, verification_key: Callable[[str], Key | N
     if not isinstance(client_id, str) or not isinstance(subject, str):
         return None
     return Hint(client_id, subject, session_id if isinstance(session_id, str) else None)
-
-
-def sign(kind: str, claims: dict[str, Any], algorithm: str, signing_key: SigningKeyOf) -> str:
-    """A JWT with the header parameter `typ` of that `kind`."""
-    kid, key = signing_key(algorithm)
-    return jwt.encode({"typ": kind, "alg": algorithm, "kid": kid}, claims, key, registry=_REGISTRY)
 
 
 def at_hash(access_token: str) -> str:

@@ -4,7 +4,8 @@ import secrets
 from typing import Any, Final
 
 from saas.authserver.client import Client
-from saas.authserver.id_token import SigningKeyOf, sign
+from saas.authserver.id_token import SigningKeyOf
+from saas.authserver.signing import sign
 
 METADATA: Final[dict[str, Any]] = {
     "backchannel_logout_supported": True,
@@ -30,4 +31,5 @@ def logout_token(
         "events": {_EVENT: {}},
         "sid": session_id,
     }
-    return sign("logout+jwt", claims, client.id_token_signed_response_alg, signing_key)
+    algorithm = client.id_token_signed_response_alg
+    return sign("logout+jwt", claims, algorithm, *signing_key(algorithm))

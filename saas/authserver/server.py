@@ -1,6 +1,5 @@
 """The engine: Authlib's authorization server, for one request of one tenant. No SQL, no web framework."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,6 +7,7 @@ from typing import Any, Final
 
 from authlib.oauth2.rfc6749 import AuthorizationServer, TokenEndpoint
 from authlib.oauth2.rfc6749.grants import BaseGrant
+from pydantic_core import to_json
 
 from saas.authserver.authentication import authenticate
 from saas.authserver.client import Client
@@ -110,4 +110,4 @@ def error_response(error: OAuth2Error) -> ProtocolResponse:
 
 
 def _response(status: int, body: Mapping[str, Any], headers: Sequence[tuple[str, str]]) -> ProtocolResponse:
-    return ProtocolResponse(status, tuple(headers), json.dumps(body, separators=(",", ":")).encode())
+    return ProtocolResponse(status, tuple(headers), to_json(body))

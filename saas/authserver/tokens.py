@@ -6,19 +6,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from authlib.oauth2.rfc6750 import BearerTokenGenerator
-from joserfc import jwt
 from joserfc.jwk import Key
-from joserfc.jws import JWSRegistry
 
 from saas.authserver.authorization import Authorization
 from saas.authserver.client import Client
 from saas.authserver.errors import InvalidScope
 from saas.authserver.refresh import RefreshToken
 from saas.authserver.scopes import IDENTITY_SCOPES
+from saas.authserver.signing import sign
 
 SIGNING_ALGORITHM: Final = "ES256"
 _JTI_BYTES: Final = 16
-_REGISTRY: Final = JWSRegistry(algorithms=[SIGNING_ALGORITHM])
 
 #: Adds to the response that an authorization yields, before it is stored and sent: an ID token, say.
 Extension = Callable[[Authorization, dict[str, Any]], None]
@@ -110,5 +108,4 @@ class TokenResponses(BearerTokenGenerator):  # type: ignore[misc] # Authlib has 
             "jti": secrets.token_urlsafe(_JTI_BYTES),
             "tenant": issuer.tenant_id,
         }
-        header = {"typ": "at+jwt", "alg": SIGNING_ALGORITHM, "kid": issuer.kid}
-        return jwt.encode(header, claims, issuer.key, registry=_REGISTRY)
+        return sign("at+jwt", claims, SIGNING_ALGORITHM, issuer.kid, issuer.key)

@@ -2,10 +2,17 @@
 
 import logging
 import sys
+from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar
+from typing import Any, Final
 
 import structlog
 
 from saas.settings import LogSettings
+
+#: The ASGI scope of the request that is being answered. What a line says of it is read when a line is written: most
+#: requests write one, at their end.
+current_scope: Final[ContextVar[Mapping[str, Any] | None]] = ContextVar("current_scope", default=None)
 
 
 class _Lines:
@@ -23,11 +30,23 @@ class _Lines:
     debug = info = warning = error = critical = msg
 
 
+def add_request(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor: the request's id, and its tenant and client as far as they are known."""
+    scope = current_scope.get()
+    if scope is not None:
+        tenant, caller = scope.get("tenant"), scope.get("caller")
+        event.setdefault("request_id", scope.get("request_id"))
+        event.setdefault("tenant", tenant.slug if tenant else None)
+        event.setdefault("client", caller.client_id if caller else None)
+    return event
+
+
 def configure_logging(settings: LogSettings) -> None:
     """Render structlog's and the standard library's records alike."""
     level: int = logging.getLevelNamesMapping()[settings.level.upper()]
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        add_request,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

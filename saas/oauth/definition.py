@@ -8,7 +8,7 @@ from saas.access.scopes import ScopeCatalogue
 from saas.authserver import assertion, device, resources
 from saas.authserver.client_keys import UnusableKeys, checked_set
 from saas.authserver.grants import AUTH_METHODS, GRANT_TYPES
-from saas.authserver.id_token import ALGORITHMS
+from saas.authserver.signing import ALGORITHMS
 from saas.authserver.redirect_uris import problem_with
 from saas.oauth.errors import InvalidClientDefinition
 

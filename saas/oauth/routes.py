@@ -17,6 +17,7 @@ from saas.authserver.grants import needs_storage
 from saas.authserver.id_token import IdTokens
 from saas.authserver.metadata import metadata
 from saas.authserver.server import Server, error_response
+from saas.authserver.signing import ALGORITHMS
 from saas.authserver.tokens import Issuer
 from saas.keys.ring import KeyRing
 from saas.kit.clock import utc_now
@@ -34,7 +35,7 @@ async def token(request: Request) -> Response:
         form, client = await read_client_request(request)
     except OAuth2Error as error:
         return sent(error_response(error))
-    algorithm = client.id_token_signed_response_alg if client else id_token.ALGORITHMS[0]
+    algorithm = client.id_token_signed_response_alg if client else ALGORITHMS[0]
     ring: KeyRing = await state.keys.ring_with(tenant, algorithm)
     lifetimes = state.settings.tokens
     issuer = Issuer(tenant.issuer, str(tenant.id), *ring.signing_key(), lifetimes.access_ttl)

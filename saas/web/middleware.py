@@ -9,8 +9,8 @@ from typing import Final
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bind_contextvars, reset_contextvars
 
+from saas.kit.log import current_scope
 from saas.web.errors import render_error, render_unexpected
 from saas.web.problems import BodyTooLarge, render_problem
 
@@ -58,7 +58,7 @@ class RequestContextMiddleware:
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id)]
             await send(message)
 
-        bound = bind_contextvars(request_id=scope["request_id"])
+        token = current_scope.set(scope)
         try:
             await self.app(scope, receive, send_with_id)
         except Exception as error:
@@ -72,7 +72,7 @@ class RequestContextMiddleware:
         finally:
             if _level.isEnabledFor(logging.INFO):
                 _log_request(scope, status, time.perf_counter() - started)
-            reset_contextvars(**bound)
+            current_scope.reset(token)
 
 
 class SecurityHeadersMiddleware:
@@ -150,8 +150,6 @@ def _content_length(scope: Scope) -> int | None:
 
 
 def _log_request(scope: Scope, status: int | None, seconds: float) -> None:
-    tenant = scope.get("tenant")
-    caller = scope.get("caller")
     log.info(
         "request",
         method=scope["method"],
@@ -159,6 +157,4 @@ def _log_request(scope: Scope, status: int | None, seconds: float) -> None:
         path=_SECRET_PART.sub("...", scope.get("raw_path", b"").decode("latin-1") or scope["path"]),
         status=status,
         duration_ms=round(seconds * 1000, 2),
-        tenant=tenant.slug if tenant else None,
-        client=caller.client_id if caller else None,
     )

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.testing import CapturingLogger
 from structlog.typing import EventDict
 
+from saas.kit.log import add_request, current_scope
 from saas.web import middleware
 from saas.web.middleware import BodyLimitMiddleware, RequestContextMiddleware, SecurityHeadersMiddleware
 from saas.web.problems import Conflict
@@ -29,7 +30,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[EventDict]]:
 
     logger = structlog.wrap_logger(
         CapturingLogger(),
-        processors=[structlog.contextvars.merge_contextvars, structlog.stdlib.add_log_level, keep],
+        processors=[add_request, structlog.stdlib.add_log_level, keep],
         wrapper_class=structlog.stdlib.BoundLogger,
     )
     monkeypatch.setattr(middleware, "log", logger)
@@ -113,15 +114,16 @@ async def test_nothing_is_logged_below_the_level(lines: list[EventDict]) -> None
 
 
 async def test_the_context_ends_with_the_request() -> None:
-    seen: list[dict[str, Any]] = []
+    seen: list[Any] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        seen.append(structlog.contextvars.get_contextvars())
+        seen.append(current_scope.get())
         await echo(scope, receive, send)
 
-    await call(RequestContextMiddleware(app), scope(headers=[(b"x-request-id", b"request-1")]))
-    assert seen == [{"request_id": "request-1"}]
-    assert "request_id" not in structlog.contextvars.get_contextvars()
+    request = scope(headers=[(b"x-request-id", b"request-1")])
+    await call(RequestContextMiddleware(app), request)
+    assert seen == [request]
+    assert current_scope.get() is None
 
 
 async def test_an_error_nobody_expected_is_logged_and_answered_without_a_word_of_it(lines: list[EventDict]) -> None:
