@@ -40,6 +40,8 @@ class TenantRow(Identified, Timestamped, PlatformBase):
     name: Mapped[str]
     host: Mapped[str]
     schema: Mapped[str]
+    #: The name of the database that holds the schema; "default": the one that holds this row.
+    database: Mapped[str] = mapped_column(default="default")
     plan: Mapped[str] = mapped_column(ForeignKey("platform.plans.name", name="tenants_plan_fkey"))
     status: Mapped[str] = mapped_column(default="provisioning")
     suspended_reason: Mapped[str | None]
@@ -73,6 +75,18 @@ class DomainRow(Timestamped, PlatformBase):
     tenant_id: Mapped[UUID] = mapped_column(
         ForeignKey("platform.tenants.id", name="domains_tenant_fkey", ondelete="CASCADE")
     )
+
+
+class PooledSchemaRow(Identified, Timestamped, PlatformBase):
+    """A schema that is ready before a tenant wants it; its id becomes the tenant's. See `tenants.warm`."""
+
+    __tablename__ = "schema_pool"
+    __table_args__ = (UniqueConstraint("schema", name="schema_pool_schema_key"),)
+
+    schema: Mapped[str]
+    database: Mapped[str]
+    #: The revision of the whole schema; None: it is being made or dropped, and nobody may take it.
+    revision: Mapped[str | None]
 
 
 class EpochRow(PlatformBase):
