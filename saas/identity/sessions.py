@@ -4,17 +4,32 @@ Transactions are the tenant's (`Database.tenant_session`).
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, CursorResult, Table, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    DateTime,
+    Interval,
+    Table,
+    any_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from saas.identity.hooks import EndedSession, Hooks
-from saas.identity.models import SessionRow, UserRow
+from saas.identity.models import PolicyRow, SessionRow, UserRow
 from saas.kit.clock import Clock, utc_now
 from saas.kit.crypto import digest
 from saas.kit.ids import new_secret
@@ -34,6 +49,23 @@ _MOST_LISTED: Final = 100
 # Columns, not entities: `find` is on the way of every authorization request.
 _sessions: Final[Table] = SessionRow.metadata.tables[SessionRow.__tablename__]
 _users: Final[Table] = UserRow.metadata.tables[UserRow.__tablename__]
+_policies: Final[Table] = PolicyRow.metadata.tables[PolicyRow.__tablename__]
+_now: Final = bindparam("now", type_=DateTime(timezone=True))
+_idle: Final = bindparam("idle", type_=Interval())
+
+
+def _seconds_of(column: ColumnElement[int | None]) -> ColumnElement[timedelta]:
+    """What the tenant's policy says, NULL where it says nothing: read in the same statement, it cannot be out of date."""
+    return select(func.make_interval(0, 0, 0, 0, 0, 0, column, type_=Interval())).scalar_subquery()
+
+
+#: Sessions that neither ended nor ran out: as the operator allows, or sooner by the tenant's policy (LEAST skips NULL).
+_LIVE: Final = (
+    _sessions.c.ended_at.is_(None),
+    _sessions.c.expires_at > _now,
+    _sessions.c.last_seen_at > _now - func.least(_idle, _seconds_of(_policies.c.session_idle)),
+    func.coalesce(_sessions.c.authenticated_at > _now - _seconds_of(_policies.c.session_lifetime), true()),
+)
 #: Its last column is `last_seen_at`. Whoever needs more at the same cost adds columns: see `SessionService.look_up`.
 BY_COOKIE: Final = (
     select(
@@ -44,16 +76,11 @@ BY_COOKIE: Final = (
         _users.c.roles,
         _sessions.c.authenticated_at,
         _sessions.c.amr,
+        func.coalesce(_sessions.c.confirmed_at, _sessions.c.authenticated_at),
         _sessions.c.last_seen_at,
     )
     .join(_users, _users.c.id == _sessions.c.user_id)
-    .where(
-        _sessions.c.digest == bindparam("cookie"),
-        _sessions.c.ended_at.is_(None),
-        _sessions.c.expires_at > bindparam("now"),
-        _sessions.c.last_seen_at > bindparam("idle_since"),
-        _users.c.disabled_at.is_(None),
-    )
+    .where(_sessions.c.digest == bindparam("cookie"), *_LIVE, _users.c.disabled_at.is_(None))
 )
 _COLUMNS: Final = len(BY_COOKIE.selected_columns)
 _TOUCH: Final = (
@@ -75,6 +102,8 @@ class SignedIn:
     roles: tuple[str, ...]
     authenticated_at: datetime
     amr: tuple[str, ...]
+    #: When they last proved it, for something sensitive or by signing in.
+    confirmed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +155,7 @@ class SessionService:
         """Of BY_COOKIE; None where no cookie of ours looks like this."""
         if cookie is None or not _COOKIE.fullmatch(cookie):
             return None
-        return {"cookie": digest(cookie), "now": now, "idle_since": now - self._idle}
+        return {"cookie": digest(cookie), "now": now, "idle": self._idle}
 
     async def start(
         self,
@@ -138,18 +167,21 @@ class SessionService:
         address: str,
         user_agent: str,
         replaces: str | None = None,
+        authenticated_at: datetime | None = None,
     ) -> str:
         """The cookie of a session that begins now. The caller holds a lock on the user's row and knows it is enabled.
 
         `replaces` is the cookie that the browser came with, which is worth nothing from now on. A session of the same
-        person goes on, with its id, under the new cookie; another person's session ends.
+        person goes on, with its id, under the new cookie; another person's session ends. `authenticated_at` is for
+        one that goes on without all of `amr` being proven again.
         """
         now = self._clock()
         cookie = new_secret()
         proof = {
             "digest": digest(cookie),
-            "authenticated_at": now,
+            "authenticated_at": authenticated_at or now,
             "amr": list(amr),
+            "confirmed_at": now if authenticated_at else None,
             "last_seen_at": now,
             "expires_at": now + self.lifetime,
             "address": address[:64],
@@ -160,21 +192,24 @@ class SessionService:
             await session.execute(insert(_sessions).values(id=new_id(), user_id=user_id, created_at=now, **proof))
         return cookie
 
+    async def confirm(self, session: AsyncSession, person: SignedIn) -> str | None:
+        """The person has just proved again who they are: the session's new cookie. None where it has ended meanwhile."""
+        now, cookie = self._clock(), new_secret()
+        mine = (_sessions.c.id == person.session_id, _sessions.c.ended_at.is_(None))
+        values = {"digest": digest(cookie), "confirmed_at": now, "last_seen_at": now, "updated_at": now}
+        renewed = update(_sessions).where(*mine).values(values).returning(_sessions.c.id)
+        return None if (await session.execute(renewed)).one_or_none() is None else cookie
+
     async def list(self, session: AsyncSession, user_id: UUID) -> list[SessionInfo]:
         """The user's live sessions, the last seen first; at most a hundred."""
         now = self._clock()
         query = (
             select(*(_sessions.c[name] for name in SessionInfo.__slots__))
-            .where(
-                _sessions.c.user_id == user_id,
-                _sessions.c.ended_at.is_(None),
-                _sessions.c.expires_at > now,
-                _sessions.c.last_seen_at > now - self._idle,
-            )
+            .where(_sessions.c.user_id == user_id, *_LIVE)
             .order_by(_sessions.c.last_seen_at.desc(), _sessions.c.id)
             .limit(_MOST_LISTED)
         )
-        return [SessionInfo(*row) for row in await session.execute(query)]
+        return [SessionInfo(*row) for row in await session.execute(query, {"now": now, "idle": self._idle})]
 
     async def end(self, session: AsyncSession, tenant: Tenant, user_id: UUID, session_id: UUID) -> bool:
         """End one session of this user; False where there is no such session, or it has ended."""
@@ -185,6 +220,18 @@ class SessionService:
         """End the user's sessions, but `keep`; how many that were."""
         kept = [] if keep is None else [_sessions.c.id != keep]
         return await self._end(session, tenant, _sessions.c.user_id == user_id, *kept)
+
+    async def end_single_factor(
+        self, session: AsyncSession, tenant: Tenant, roles: Collection[str] | None, *, keep: UUID | None = None
+    ) -> int:
+        """End sessions, but `keep`, that began without a second factor, of people with one of `roles` (None: of all)."""
+        which = [~(literal("mfa") == any_(_sessions.c.amr))]
+        if keep is not None:
+            which.append(_sessions.c.id != keep)
+        if roles is not None:
+            holders = select(_users.c.id).where(_users.c.roles.overlap(list(roles)))
+            which.append(_sessions.c.user_id.in_(holders))
+        return await self._end(session, tenant, *which)
 
     async def purge(self, session: AsyncSession, limit: int = 1000) -> int:
         """Delete sessions that are past their absolute end, those that others are deleting aside; how many."""
@@ -233,5 +280,5 @@ def _is_stale(row: Any, now: datetime) -> bool:
 
 
 def _signed_in(row: Any) -> SignedIn:
-    session_id, user_id, email, name, roles, authenticated_at, amr = row[: _COLUMNS - 1]
-    return SignedIn(session_id, user_id, email, name, tuple(roles), authenticated_at, tuple(amr))
+    session_id, user_id, email, name, roles, authenticated_at, amr, confirmed_at = row[: _COLUMNS - 1]
+    return SignedIn(session_id, user_id, email, name, tuple(roles), authenticated_at, tuple(amr), confirmed_at)
