@@ -12,6 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from saas.access.scopes import ScopeCatalogue
 from saas.access.verifier import TokenVerifier
+from saas.audit.actions import ACTIONS
+from saas.audit.log import AuditService
 from saas.features import FEATURES
 from saas.identity.hooks import Hooks
 from saas.identity.links import LinkService
@@ -40,6 +42,7 @@ from saas.settings import MailSettings, Settings, decode_key
 from saas.web.csrf import Csrf
 from tenants.changes import Changes
 from tenants.database import Database
+from tenants.engine import PoolOptions
 from tenants.registry import Registry, Tenant
 from tenants.resolver import Resolver
 
@@ -65,6 +68,7 @@ class Services:
     registry: Registry
     resolver: Resolver
     catalogue: ScopeCatalogue
+    audit: AuditService
     sealer: Sealer
     keys: KeyService
     clients: ClientService
@@ -112,8 +116,15 @@ def build_services(settings: Settings) -> Services:
     changes = Changes(channel.publish)
     database = Database(
         settings.database.url,
-        pool_size=settings.database.pool_size,
-        pool_timeout=settings.database.pool_timeout,
+        others=settings.databases,
+        weights=settings.database.weights,
+        kind=settings.database.kind,
+        options=PoolOptions(
+            settings.database.pool_size,
+            settings.database.pool_timeout,
+            max_tenants=settings.database.max_tenants,
+            statement_cache=settings.database.statement_cache,
+        ),
         on_commit=changes.committed,
     )
     catalogue = ScopeCatalogue([*SCOPES, *(scope for feature in FEATURES for scope in feature.SCOPES)])
@@ -158,6 +169,7 @@ def build_services(settings: Settings) -> Services:
         registry=registry,
         resolver=Resolver(registry, hosts),
         catalogue=catalogue,
+        audit=AuditService([*ACTIONS.items(), *(pair for feature in FEATURES for pair in feature.ACTIONS.items())]),
         sealer=sealer,
         keys=keys,
         clients=clients,
@@ -194,25 +206,26 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
 async def kept_fresh(services: Services) -> AsyncIterator[None]:
     """Let caches follow what other processes change: listen to them, and look at the stored epoch, now and often."""
 
-    async def poll() -> None:
+    async def poll(name: str) -> None:
         try:
-            async with services.database.platform_session() as session:
-                await services.changes.poll(session)
+            async with services.database.platform_session(name) as session:
+                await services.changes.poll(session, name)
         except (SQLAlchemyError, OSError) as error:
-            log.warning("The stored epoch could not be read, trying again: %s", error)
+            log.warning("The epoch of the database %s could not be read, trying again: %s", name, error)
 
-    async def poll_forever() -> None:
+    async def poll_forever(name: str) -> None:
         while True:
             await asyncio.sleep(_POLL_INTERVAL)
-            await poll()
+            await poll(name)
 
     async with services.channel.listen(services.changes.received):
-        await poll()
-        task = asyncio.create_task(poll_forever(), name="poll the epoch")
+        names = services.database.names
+        await asyncio.gather(*map(poll, names))
+        tasks = [asyncio.create_task(poll_forever(name), name=f"poll the epoch of {name}") for name in names]
         try:
             yield
         finally:
-            await end(task)
+            await asyncio.gather(*map(end, tasks))
 
 
 def _mailer(settings: MailSettings, redis: Redis) -> Mailer:

@@ -27,20 +27,25 @@ _ALL = "*"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One committed change. `tenants` is None where it concerns every tenant (a plan, say)."""
+    """One committed change. `tenants` is None where it concerns every tenant (a plan, say).
+
+    Each database counts its own epochs, since the count is part of the transaction.
+    """
 
     epoch: int
     tenants: frozenset[UUID] | None
+    database: str = "default"
 
     def dump(self) -> bytes:
         ids = None if self.tenants is None else [str(tenant_id) for tenant_id in self.tenants]
-        return json.dumps({"epoch": self.epoch, "tenants": ids}).encode()
+        return json.dumps({"epoch": self.epoch, "tenants": ids, "database": self.database}).encode()
 
     @classmethod
     def load(cls, message: bytes) -> "Change":
         raw = json.loads(message)
         ids = raw["tenants"]
-        return cls(int(raw["epoch"]), None if ids is None else frozenset(UUID(str(value)) for value in ids))
+        tenants = None if ids is None else frozenset(UUID(str(value)) for value in ids)
+        return cls(int(raw["epoch"]), tenants, str(raw.get("database", "default")))
 
 
 def mark_changed(session: AsyncSession, tenant_id: UUID | None) -> None:
@@ -65,7 +70,7 @@ def take_after_commit(session: HasInfo) -> list[Callable[[], Awaitable[None]]]:
     return actions
 
 
-async def count_epoch(session: AsyncSession) -> Change | None:
+async def count_epoch(session: AsyncSession, database: str) -> Change | None:
     """The last statement before a commit: lock and count the epoch, if the transaction marked a change."""
     marks: set[UUID | str] = session.info.pop(_MARK, set())
     if not marks:
@@ -76,7 +81,7 @@ async def count_epoch(session: AsyncSession) -> Change | None:
     if epoch is None:
         raise RuntimeError("The platform schema has no epoch row: run `saas migrate`")
     ids = None if _ALL in marks else frozenset(mark for mark in marks if isinstance(mark, UUID))
-    return Change(epoch, ids)
+    return Change(epoch, ids, database)
 
 
 class Changes:
@@ -88,7 +93,8 @@ class Changes:
     def __init__(self, publish: Callable[[bytes], Awaitable[None]] | None = None) -> None:
         self._publish = publish
         self._listeners: list[Callable[[UUID | None], None]] = []
-        self._seen: int | None = None
+        #: The newest epoch, by database.
+        self._seen: dict[str, int] = {}
 
     def listen(self, listener: Callable[[UUID | None], None]) -> None:
         """Call `listener(tenant_id)` when a tenant changed, `listener(None)` when anything may have."""
@@ -113,21 +119,22 @@ class Changes:
             return
         self._apply(change)
 
-    async def poll(self, session: AsyncSession) -> None:
-        """Compare the stored epoch with what was seen; a difference means that a message was lost."""
+    async def poll(self, session: AsyncSession, database: str = "default") -> None:
+        """Compare the epoch stored in a database with what was seen; a difference means that a message was lost."""
         epoch = await session.scalar(select(EpochRow.value).where(EpochRow.id == 1))
-        if epoch is not None and epoch != self._seen:
+        if epoch is not None and epoch != self._seen.get(database):
             self._notify(None)
-            self._seen = epoch
+            self._seen[database] = epoch
 
     def _apply(self, change: Change) -> None:
-        gap = self._seen is not None and change.epoch > self._seen + 1
+        seen = self._seen.get(change.database)
+        gap = seen is not None and change.epoch > seen + 1
         if change.tenants is None or gap:
             self._notify(None)
         else:
             for tenant_id in change.tenants:
                 self._notify(tenant_id)
-        self._seen = max(change.epoch, self._seen or 0)
+        self._seen[change.database] = max(change.epoch, seen or 0)
 
     def _notify(self, tenant_id: UUID | None) -> None:
         for listener in self._listeners:

@@ -1,120 +1,118 @@
-"""The way to the database: one transaction, one tenant, and no round trip more than the transaction itself."""
+"""The way to the databases: one transaction, one tenant, and no round trip more than the transaction itself."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from types import MappingProxyType
+from typing import Any, Final, Literal, Protocol
 
 import asyncpg
-from sqlalchemy import event
-from sqlalchemy.engine import Connection as SyncConnection
-from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.pool import PoolProxiedConnection
 
-from tenants.changes import Change, count_epoch, take_after_commit
+from tenants.changes import Change, HasInfo, count_epoch, take_after_commit
 from tenants.direct import Direct
+from tenants.engine import Engine, PoolOptions
+from tenants.errors import DatabaseNotFound
 from tenants.statements import Statement
 
-if TYPE_CHECKING:
-    _Connection = asyncpg.Connection[asyncpg.Record]
-else:
-    _Connection = asyncpg.Connection  # not subscriptable at run time
+#: The database of SAAS_DATABASE_URL, which holds the registry.
+DEFAULT: Final = "default"
+Kind = Literal["postgresql", "citus"]
 
-_SCHEMA_OPTION = "tenant_schema"
-_MAX_ENGINES = 5_000
+_BEFORE: Final = "tenants.before_commit"
 
 
 class HasSchema(Protocol):
+    """Where a tenant's data is."""
+
     @property
     def schema(self) -> str: ...
+    @property
+    def database(self) -> str: ...
 
 
-class TenantConnection(_Connection):
-    """Sends `SET LOCAL search_path` in the same message as BEGIN.
-
-    It lasts as long as the transaction, so nothing leaks to the next user of the connection, not even through
-    PgBouncer in transaction mode. Without a tenant the path is empty: a query on a tenant's table fails.
-    """
-
-    __slots__ = ("search_path",)
-
-    search_path: str
-
-    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
-        if not args and query.startswith("BEGIN"):
-            query += f" SET LOCAL search_path TO {getattr(self, 'search_path', None) or _EMPTY_PATH}"
-        result: str = await super().execute(query, *args, timeout=timeout)
-        return result
-
-
-_EMPTY_PATH = "''"
-
-
-def quote_identifier(name: str) -> str:
-    """`name` as an SQL identifier. Schema names are ours, yet they are quoted as if they were not."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def async_url(url: str) -> str:
-    """A `postgresql://` URL, as operators write it, with the driver that this code uses."""
-    parsed = make_url(url)
-    return parsed.set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
-
-
-def _bind_path(connection: SyncConnection) -> None:
-    schema: str | None = connection.get_execution_options().get(_SCHEMA_OPTION)
-    driver = connection.connection.driver_connection
-    if not isinstance(driver, TenantConnection):
-        raise TypeError("The engine was not made by tenants.database")
-    driver.search_path = quote_identifier(schema) if schema else _EMPTY_PATH
+def before_commit(session: HasInfo, action: Callable[[], Awaitable[None]]) -> None:
+    """Run `action` as one of the last statements of this transaction, in which it may work; never if it rolls back."""
+    session.info.setdefault(_BEFORE, []).append(action)
 
 
 class Database:
-    """An engine, and sessions that are one transaction each: committed at the end of the block, or rolled back.
+    """An engine for each database, and sessions that are one transaction each: committed at the end of the block, or
+    rolled back.
 
-    `on_commit` hears of each committed change that the transaction marked (see `tenants.changes`).
+    `others` are the URLs of further databases by name; `weights` say how many of the new tenants go where, and 0 that
+    none do. `on_commit` hears of each committed change that the transaction marked (see `tenants.changes`).
     """
 
     def __init__(
         self,
         url: str,
         *,
+        others: Mapping[str, str] = MappingProxyType({}),
+        weights: Mapping[str, int] = MappingProxyType({}),
+        kind: Kind = "postgresql",
         pool_size: int = 10,
         pool_timeout: float = 5.0,
-        connect_timeout: float = 5.0,
+        options: PoolOptions | None = None,
         on_commit: Callable[[Change], Awaitable[None]] | None = None,
     ) -> None:
-        self.engine: AsyncEngine = create_async_engine(
-            async_url(url),
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=pool_timeout,
-            pool_use_lifo=True,
-            connect_args={
-                "connection_class": TenantConnection,
-                "timeout": connect_timeout,
-                "server_settings": {"application_name": "saas", "timezone": "UTC", "jit": "off"},
-            },
-        )
-        event.listen(self.engine.sync_engine, "begin", _bind_path)
+        """`options` replace `pool_size` and `pool_timeout`. A database without a weight has 1.
+
+        Raises DatabaseNotFound where a weight is that of no database.
+        """
+        options = options or PoolOptions(pool_size, pool_timeout)
+        self.kind: Final = kind
+        self._engines = {name: Engine(address, options) for name, address in {DEFAULT: url, **others}.items()}
+        #: The default one first.
+        self.names: Final = tuple(self._engines)
+        for name in weights:
+            self._on(name)
+        self.weights: Final = {name: weights.get(name, 1) for name in self.names}
         self.on_commit = on_commit
-        #: Views of the one engine that bind transactions to a schema; making one costs a tenth of a small transaction.
-        self._engines: dict[str, AsyncEngine] = {}
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """That of the default database."""
+        return self._engines[DEFAULT].engine
+
+    def engine_of(self, name: str) -> AsyncEngine:
+        """Raises DatabaseNotFound."""
+        return self._on(name).engine
 
     async def close(self) -> None:
-        await self.engine.dispose()
+        for engine in self._engines.values():
+            await engine.engine.dispose()
+
+    def shares_registry(self, tenant: HasSchema) -> bool:
+        """One transaction can change both the registry and the tenant's schema."""
+        return tenant.database == DEFAULT
 
     @asynccontextmanager
-    async def platform_session(self) -> AsyncIterator[AsyncSession]:
-        """A transaction on the platform's tables. The search path is empty."""
-        async with self._transaction(self.engine) as session:
+    async def platform_session(self, name: str = DEFAULT) -> AsyncIterator[AsyncSession]:
+        """A transaction on the platform's tables. The search path is empty. The registry is the default database's."""
+        async with self._transaction(self._on(name).engine, name) as session:
             yield session
 
     @asynccontextmanager
     async def tenant_session(self, tenant: HasSchema) -> AsyncIterator[AsyncSession]:
         """A transaction whose search path is the tenant's schema and nothing else."""
-        async with self._transaction(self._engine_of(tenant.schema)) as session:
+        async with self._transaction(self._on(tenant.database).of(tenant.schema), tenant.database) as session:
             yield session
+
+    @asynccontextmanager
+    async def registry_and_schema(self, tenant: HasSchema) -> AsyncIterator[tuple[AsyncSession, AsyncSession]]:
+        """Sessions for a change of both (registry, schema): one and the same where they share a database.
+
+        Elsewhere the schema's commits first, while the registry's still holds its locks. Stopped in between, only the
+        schema has changed, and the caller is run again: what it does to the schema has to be repeatable. Lock the
+        registry's row before the schema is touched.
+        """
+        if self.shares_registry(tenant):
+            async with self.tenant_session(tenant) as session:
+                yield session, session
+            return
+        async with self.platform_session() as registry, self.tenant_session(tenant) as schema:
+            yield registry, schema
 
     @asynccontextmanager
     async def direct(self, tenant: HasSchema, *, read_only: bool = False) -> AsyncIterator[Direct]:
@@ -124,13 +122,12 @@ class Database:
         """
 
         async def connect() -> PoolProxiedConnection:
-            pooled, driver = await self._checkout()
-            driver.search_path = quote_identifier(tenant.schema)
-            return pooled
+            return await self._on(tenant.database).checkout(tenant.schema)
 
         direct = Direct(connect, "BEGIN READ ONLY;" if read_only else "BEGIN;")
         try:
             yield direct
+            await _run_before(direct)
             await direct.commit()
         except BaseException as error:
             await direct.abandon(error)
@@ -147,35 +144,37 @@ class Database:
         async with self.direct(tenant, read_only=True) as direct:
             return await direct.row(statement, **values)
 
-    async def _checkout(self) -> tuple[PoolProxiedConnection, TenantConnection]:
-        """A connection of the pool that is still open, as far as one can tell without asking the server."""
-        while True:
-            pooled = await self.engine.raw_connection()
-            driver = pooled.driver_connection
-            if not isinstance(driver, TenantConnection):
-                raise TypeError("The engine was not made by tenants.database")
-            if not driver.is_closed():
-                return pooled, driver
-            pooled.invalidate()
-
-    def _engine_of(self, schema: str) -> AsyncEngine:
-        engine = self._engines.get(schema)
-        if engine is None:
-            if len(self._engines) >= _MAX_ENGINES:
-                self._engines.clear()
-            engine = self._engines[schema] = self.engine.execution_options(**{_SCHEMA_OPTION: schema})
-        return engine
+    def _on(self, name: str) -> Engine:
+        try:
+            return self._engines[name]
+        except KeyError:
+            raise DatabaseNotFound(
+                f"There is no database {name!r} here: set SAAS_DATABASES__{name.upper()} for every process"
+            ) from None
 
     @asynccontextmanager
-    async def _transaction(self, bind: AsyncEngine) -> AsyncIterator[AsyncSession]:
+    async def _transaction(self, bind: AsyncEngine, name: str) -> AsyncIterator[AsyncSession]:
         async with AsyncSession(bind, expire_on_commit=False) as session:
             yield session
-            if session.new or session.dirty or session.deleted:
-                await session.flush()
-            change = await count_epoch(session)
+            await _flush(session)
+            if await _run_before(session):
+                await _flush(session)
+            change = await count_epoch(session, name)
             await session.commit()
             actions = take_after_commit(session)
         if change is not None and self.on_commit is not None:
             await self.on_commit(change)
         for action in actions:
             await action()
+
+
+async def _flush(session: AsyncSession) -> None:
+    if session.new or session.dirty or session.deleted:
+        await session.flush()
+
+
+async def _run_before(session: HasInfo) -> bool:
+    actions: list[Callable[[], Awaitable[None]]] = session.info.pop(_BEFORE, [])
+    for action in actions:
+        await action()
+    return bool(actions)

@@ -1,19 +1,22 @@
 """The registry's tables, in the schema `platform`."""
 
-from typing import Final
+from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, Text, UniqueConstraint
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.base import Identified, PlatformBase, Timestamped
 
-#: provisioning -> active <-> suspended -> deleting -> (no row)
-TENANT_STATUSES: Final = ("provisioning", "active", "suspended", "deleting")
+#: provisioning -> active <-> suspended -> deleted (and back, while it is kept) -> deleting -> (no row). While it is
+#: `moving` to another database, its requests wait.
+TENANT_STATUSES: Final = ("provisioning", "active", "suspended", "moving", "deleted", "deleting")
 
 
 class PlanRow(Timestamped, PlatformBase):
-    """What a tenant may use. Rates are requests; a limit is a positive number."""
+    """A plan's name. The rates repeat those of its newest version, for the release that knew no versions."""
 
     __tablename__ = "plans"
     __table_args__ = (
@@ -26,14 +29,52 @@ class PlanRow(Timestamped, PlatformBase):
     requests_per_day: Mapped[int]
 
 
+class PlanVersionRow(Timestamped, PlatformBase):
+    """A plan as it is, or was, in one of its versions: the fields of `tenants.plans.Plan`. Never changed."""
+
+    __tablename__ = "plan_versions"
+    __table_args__ = (
+        CheckConstraint(
+            "requests_per_minute > 0 AND burst > 0 AND requests_per_day > 0", name="plan_versions_positive"
+        ),
+    )
+
+    name: Mapped[str] = mapped_column(
+        ForeignKey("platform.plans.name", name="plan_versions_name_fkey", ondelete="CASCADE"), primary_key=True
+    )
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    requests_per_minute: Mapped[int]
+    burst: Mapped[int]
+    requests_per_day: Mapped[int]
+    requests_per_month: Mapped[int | None]
+    concurrent: Mapped[int | None]
+    users: Mapped[int | None]
+    clients: Mapped[int | None]
+    projects: Mapped[int | None]
+    domains: Mapped[int | None]
+    token_lifetime: Mapped[int | None]
+    client_share: Mapped[int | None]
+    user_share: Mapped[int | None]
+    audit_days: Mapped[int]
+    features: Mapped[list[str]] = mapped_column(ARRAY(Text()))
+    shadow: Mapped[bool]
+
+
 class TenantRow(Identified, Timestamped, PlatformBase):
     __tablename__ = "tenants"
     __table_args__ = (
         UniqueConstraint("slug", name="tenants_slug_key"),
         UniqueConstraint("host", name="tenants_host_key"),
         UniqueConstraint("schema", name="tenants_schema_key"),
-        CheckConstraint("status IN ('provisioning', 'active', 'suspended', 'deleting')", name="tenants_status"),
+        CheckConstraint(
+            "status IN ('provisioning', 'active', 'suspended', 'moving', 'deleted', 'deleting')", name="tenants_status"
+        ),
         Index("tenants_revision_idx", "revision"),
+        ForeignKeyConstraint(
+            ["plan", "plan_version"],
+            ["platform.plan_versions.name", "platform.plan_versions.version"],
+            name="tenants_plan_version_fkey",
+        ),
     )
 
     slug: Mapped[str]
@@ -43,8 +84,16 @@ class TenantRow(Identified, Timestamped, PlatformBase):
     #: The name of the database that holds the schema; "default": the one that holds this row.
     database: Mapped[str] = mapped_column(default="default")
     plan: Mapped[str] = mapped_column(ForeignKey("platform.plans.name", name="tenants_plan_fkey"))
+    #: None: the newest.
+    plan_version: Mapped[int | None]
+    #: What it has beyond the plan: see `tenants.overrides`.
+    overrides: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     status: Mapped[str] = mapped_column(default="provisioning")
+    #: Stays while the tenant is deleted, so that it comes back as it was.
     suspended_reason: Mapped[str | None]
+    deleted_at: Mapped[datetime | None]
+    #: When what was deleted is taken away for good.
+    purge_at: Mapped[datetime | None]
     #: The Alembic revision of the tenant's schema; moves in the same transaction as the schema itself.
     revision: Mapped[str | None]
     #: #rrggbb; None: the platform's own.
@@ -66,7 +115,7 @@ class LogoRow(Timestamped, PlatformBase):
 
 
 class DomainRow(Timestamped, PlatformBase):
-    """A custom domain: one more host at which a tenant is reached. Its issuer stays at the primary host."""
+    """A custom domain that was proved: one more host at which a tenant is reached. Its issuer is not there."""
 
     __tablename__ = "domains"
     __table_args__ = (Index("domains_tenant_idx", "tenant_id"),)
@@ -75,6 +124,37 @@ class DomainRow(Timestamped, PlatformBase):
     tenant_id: Mapped[UUID] = mapped_column(
         ForeignKey("platform.tenants.id", name="domains_tenant_fkey", ondelete="CASCADE")
     )
+
+
+class DomainClaimRow(Timestamped, PlatformBase):
+    """A domain that a tenant says is its own. Any number may say so of one host; see `tenants.domains`."""
+
+    __tablename__ = "domain_claims"
+
+    tenant_id: Mapped[UUID] = mapped_column(
+        ForeignKey("platform.tenants.id", name="domain_claims_tenant_fkey", ondelete="CASCADE"), primary_key=True
+    )
+    host: Mapped[str] = mapped_column(primary_key=True)
+    #: What the TXT record has to say. No secret: DNS shows it to everybody.
+    token: Mapped[str]
+    checked_at: Mapped[datetime | None]
+
+
+class FormerHostRow(Timestamped, PlatformBase):
+    """Where a renamed tenant was. Nobody else gets the host or the slug before `until`."""
+
+    __tablename__ = "former_hosts"
+    __table_args__ = (
+        UniqueConstraint("slug", name="former_hosts_slug_key"),
+        Index("former_hosts_tenant_idx", "tenant_id"),
+    )
+
+    host: Mapped[str] = mapped_column(primary_key=True)
+    slug: Mapped[str]
+    tenant_id: Mapped[UUID] = mapped_column(
+        ForeignKey("platform.tenants.id", name="former_hosts_tenant_fkey", ondelete="CASCADE")
+    )
+    until: Mapped[datetime]
 
 
 class PooledSchemaRow(Identified, Timestamped, PlatformBase):

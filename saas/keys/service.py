@@ -31,10 +31,14 @@ class HasKeys(Protocol):
     @property
     def schema(self) -> str: ...
 
+    @property
+    def database(self) -> str: ...
+
 
 class _Place(NamedTuple):
     tenant_id: UUID
     schema: str
+    database: str
 
 
 class KeyService:
@@ -53,7 +57,7 @@ class KeyService:
 
     async def ring(self, tenant: HasKeys) -> KeyRing:
         """The tenant's keys. Raises UnsealError where the master key that sealed them is not set."""
-        ring = await self._rings.get(_Place(tenant.id, tenant.schema))
+        ring = await self._rings.get(_Place(tenant.id, tenant.schema, tenant.database))
         if ring is None:
             raise LookupError(f"No keys for tenant {tenant.id}")
         return ring

@@ -75,6 +75,7 @@ class ClientInfo:
 class _Key(NamedTuple):
     tenant_id: UUID
     schema: str
+    database: str
     client_id: str
 
 
@@ -96,7 +97,7 @@ class ClientService:
         """The client, cached; None where there is none or it was revoked. Takes any string."""
         if len(client_id) > _MAX_CLIENT_ID or not (client_id.isascii() and client_id.isprintable()):
             return None
-        found = await self._found.get(_Key(tenant.id, tenant.schema, client_id))
+        found = await self._found.get(_Key(tenant.id, tenant.schema, tenant.database, client_id))
         return None if found is None else found.client
 
     async def create(self, session: AsyncSession, tenant: Tenant, definition: ClientDefinition) -> NewClient:

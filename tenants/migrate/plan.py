@@ -1,28 +1,38 @@
 """Who is behind, in one query each: what `saas migrate` works through and `/readyz` asks."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Text, func, or_, select
 
-from tenants.database import Database
+from tenants.database import DEFAULT, Database
+from tenants.errors import TenantNotFound
 from tenants.migrate.render import PLATFORM, TENANT, Scripts
 from tenants.models import TenantRow
+
+#: The share of tenants that may be behind without a process being unready.
+_MAY_BE_BEHIND: Final = 0.01
+#: Those whose schema is whole, and nobody else's to change. A deleted one may be restored.
+_MADE: Final = ("active", "suspended", "deleted")
+_COLUMNS: Final = select(TenantRow.id, TenantRow.slug, TenantRow.schema, TenantRow.database, TenantRow.revision)
 
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """A tenant whose schema is at an older revision, or at none."""
+    """A tenant and the revision that the registry knows of its schema: an older one, or none, where it is behind."""
 
     id: UUID
     slug: str
     schema: str
+    database: str
     revision: str | None
 
 
-async def platform_revision(database: Database) -> str | None:
-    """The platform schema's revision; None where it was never migrated."""
-    async with database.platform_session() as session:
+async def platform_revision(database: Database, name: str = DEFAULT) -> str | None:
+    """The revision of a database's platform schema; None where it was never migrated."""
+    async with database.platform_session(name) as session:
         exists = select(func.to_regclass(PLATFORM.version_table.fullname, type_=Text()).is_not(None))
         if not await session.scalar(exists):
             return None
@@ -30,31 +40,51 @@ async def platform_revision(database: Database) -> str | None:
         return revision
 
 
-async def platform_is_behind(database: Database, scripts: Scripts = PLATFORM) -> bool:
-    """Whether `saas migrate` has work on the platform's schema. One that is ahead of this code is not behind."""
-    revision = await platform_revision(database)
+async def platform_is_behind(database: Database, scripts: Scripts = PLATFORM, name: str = DEFAULT) -> bool:
+    """Whether `saas migrate` has work on a platform schema. One that is ahead of this code is not behind."""
+    revision = await platform_revision(database, name)
     return revision is None or revision in scripts.older
 
 
 async def behind(database: Database, scripts: Scripts = TENANT) -> list[Behind]:
     """Tenants that `saas migrate` has to move, by slug; those being made or deleted are left to who does that."""
-    columns = select(TenantRow.id, TenantRow.slug, TenantRow.schema, TenantRow.revision)
     async with database.platform_session() as session:
-        rows = await session.execute(columns.where(*_is_behind(scripts)).order_by(TenantRow.slug))
+        rows = await session.execute(_COLUMNS.where(*_is_behind(scripts)).order_by(TenantRow.slug))
         return [Behind(*row) for row in rows]
 
 
+async def made(database: Database, slugs: Collection[str] = ()) -> list[Behind]:
+    """Tenants with a whole schema, by slug: all, or those named. Raises TenantNotFound where one is not among them."""
+    query = _COLUMNS.where(TenantRow.status.in_(_MADE)).order_by(TenantRow.slug)
+    if slugs:
+        query = query.where(TenantRow.slug.in_(slugs))
+    async with database.platform_session() as session:
+        found = [Behind(*row) for row in await session.execute(query)]
+    unknown = set(slugs) - {tenant.slug for tenant in found}
+    if unknown:
+        raise TenantNotFound(f"There is no tenant {min(unknown)!r}: `saas tenants list` shows those that exist")
+    return found
+
+
 async def readiness(database: Database) -> str | None:
-    """Why this code should not serve the database yet, for `/readyz`; None where every schema is at the head."""
+    """Why this code should not serve the database yet, for `/readyz`; None where it should.
+
+    A schema that is ahead is none: while a release is rolled out, its migration has run and the old code still serves.
+    Of tenants that are behind, one in a hundred is no reason either: they have an answer of their own (see
+    `tenants.resolver`), and what keeps one of them from being migrated must not keep all others from being served.
+    """
     if await platform_is_behind(database):
         return "the platform's schema is behind: run `saas migrate`"
+    counts = select(func.count().filter(*_is_behind(TENANT)), func.count()).where(TenantRow.status.in_(_MADE))
     async with database.platform_session() as session:
-        waiting = await session.scalar(select(func.count()).where(*_is_behind(TENANT)))
-    return f"{waiting} of the tenants' schemas are behind: run `saas migrate`" if waiting else None
+        waiting, total = (await session.execute(counts)).one()
+    if waiting <= total * _MAY_BE_BEHIND:
+        return None
+    return f"{waiting} of the tenants' schemas are behind: run `saas migrate`"
 
 
 def _is_behind(scripts: Scripts) -> tuple[ColumnElement[bool], ...]:
     return (
         or_(TenantRow.revision.is_(None), TenantRow.revision.in_(scripts.older)),
-        TenantRow.status.in_(("active", "suspended")),
+        TenantRow.status.in_(_MADE),
     )

@@ -1,6 +1,7 @@
 """The README keeps up with the code."""
 
 from pathlib import Path
+from typing import get_origin
 
 from pydantic import BaseModel
 
@@ -16,6 +17,8 @@ def variables() -> list[str]:
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             names += [f"SAAS_{group}_{name}".upper() for name in kind.model_fields]
+        elif get_origin(kind) is dict:
+            names.append(f"SAAS_{group}__NAME".upper())
         else:
             names.append(f"SAAS_{group}".upper())
     return names

@@ -6,7 +6,7 @@ from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tenants.changes import Change, mark_changed
-from tenants.database import async_url, quote_identifier
+from tenants.engine import async_url, quote_identifier
 from tests.unit.tenants.conftest import Process
 
 _PATH = text("SHOW search_path")

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, create_async_engine
 
-from tenants.database import async_url
+from tenants.engine import async_url
 from tenants.registry import Tenant
 from tests.unit.tenants.conftest import Process
 

@@ -32,8 +32,8 @@ class Mortal(Database):
     lives: int = sys.maxsize
 
     @asynccontextmanager
-    async def platform_session(self) -> AsyncIterator[AsyncSession]:
-        async with super().platform_session() as session:
+    async def platform_session(self, name: str = "default") -> AsyncIterator[AsyncSession]:
+        async with super().platform_session(name) as session:
             yield session
             self._age()
         self._age()
