@@ -7,6 +7,7 @@ from dataclasses import fields
 from fastapi import FastAPI
 from starlette.types import Scope
 
+from saas.access.guards import TOKEN_PATH
 from saas.access.middleware import BearerMiddleware
 from saas.access.routes import router as access_router
 from saas.features import FEATURES
@@ -14,6 +15,7 @@ from saas.identity import mailbox_pages
 from saas.identity.pages import routes as identity_routes
 from saas.kit.log import configure_logging
 from saas.oauth.routes import routes as oauth_routes
+from saas.oauth.routes import token
 from saas.ratelimit.limiter import Subject
 from saas.ratelimit.middleware import Charge, RateLimitMiddleware
 from saas.ratelimit.policy import limits_for
@@ -28,10 +30,12 @@ from saas.web.health import Check, health_routes
 from saas.web.middleware import BodyLimitMiddleware, RequestContextMiddleware, SecurityHeadersMiddleware
 from saas.web.pages import handle_page_error
 from saas.web.problems import PageError
+from saas.web.shortcut import ShortcutMiddleware
 from saas.worker.loop import working
 from tenants.middleware import TenantMiddleware
 from tenants.migrate.plan import readiness
 from tenants.registry import Tenant
+from tenants.waiting import Waiting
 
 API_PREFIX = "/api/v1"
 #: Paths that belong to the process and not to a tenant.
@@ -68,13 +72,14 @@ def create_app(settings: Settings, *, worker: bool = False) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
         telemetry={"tracing": telemetry, "metrics": telemetry, "logs": telemetry},
     )
+    # Those that are asked most come first: the router tries one after the other.
+    app.include_router(access_router, prefix=API_PREFIX)
+    for feature in FEATURES:
+        app.include_router(feature.router, prefix=API_PREFIX)
     app.router.routes.extend([*health_routes(_checks(services)), *oauth_routes, *docs_routes(app)])
     app.router.routes.extend([*identity_routes, *asset_routes])
     if settings.mail.mailbox:
         app.router.routes.extend(mailbox_pages.routes)
-    app.include_router(access_router, prefix=API_PREFIX)
-    for feature in FEATURES:
-        app.include_router(feature.router, prefix=API_PREFIX)
     install_error_handlers(app)
     app.add_exception_handler(PageError, handle_page_error)
     _add_middleware(app, services)
@@ -91,6 +96,7 @@ def create_app_from_env() -> FastAPI:
 def _add_middleware(app: FastAPI, services: Services) -> None:
     """The outermost stands last: a request passes them from the bottom of this list to its top."""
     settings = services.settings
+    app.add_middleware(ShortcutMiddleware, method="POST", path=TOKEN_PATH, endpoint=token)
     app.add_middleware(RateLimitMiddleware, limiter=services.limiter, classify=_charge_of(settings))
     app.add_middleware(BearerMiddleware, verifier=services.verifier)
     app.add_middleware(
@@ -98,6 +104,7 @@ def _add_middleware(app: FastAPI, services: Services) -> None:
         resolver=services.resolver,
         on_error=render_tenancy_error,
         exempt=_PLATFORM_PATHS.__contains__,
+        waiting=Waiting(services.changes),
     )
     app.add_middleware(BodyLimitMiddleware, limit=settings.server.body_limit)
     app.add_middleware(RequestContextMiddleware)

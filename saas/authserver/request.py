@@ -32,7 +32,7 @@ class FormRequest(OAuth2Request):  # type: ignore[misc] # Authlib has no types
     """A request to the token endpoint, and to others that take a form.
 
     `uri` is the endpoint's at the issuer; `headers` have lower-case names. TLS ends before us, and whether an issuer
-    may do without it is a setting's business: Authlib, which refuses http, is told https.
+    may do without it is a setting's business: Authlib's own constructor, which refuses http, is left out.
 
     Raises InvalidRequest where a parameter is repeated (RFC 6749 section 3.2) or too long; InvalidClient and
     InvalidRequest where the client's credentials are malformed or given twice.
@@ -42,7 +42,9 @@ class FormRequest(OAuth2Request):  # type: ignore[misc] # Authlib has no types
     credentials: Credentials | None
 
     def __init__(self, method: str, uri: str, headers: Mapping[str, str], form: Sequence[tuple[str, str]]) -> None:
-        super().__init__(method, "https" + uri[uri.index(":") :], headers=headers)
+        self.method, self.uri, self.headers = method, uri, headers
+        self.client = self.auth_method = self.user = self.authorization_code = self.refresh_token = None
+        self.credential = self._body = self._scope = None
         parameters: dict[str, str] = {}
         for name, value in form:
             if name in parameters:

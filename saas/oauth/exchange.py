@@ -26,6 +26,8 @@ PUBLIC_HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
     "Vary": "X-Tenant",
 }
+#: The request's headers that the engine looks at.
+_READ: Final = frozenset({b"authorization", b"content-type"})
 
 
 async def read_request(request: Request) -> FormRequest:
@@ -33,8 +35,9 @@ async def read_request(request: Request) -> FormRequest:
     tenant: Tenant = request.scope["tenant"]
     headers: dict[str, str] = {}
     for name, value in request.scope["headers"]:
-        key, text = name.decode("latin-1"), value.decode("latin-1")
-        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+        if name in _READ:
+            key, text = name.decode("latin-1"), value.decode("latin-1")
+            headers[key] = f"{headers[key]}, {text}" if key in headers else text
     form = parse_form(headers.get("content-type"), await read_body(request))
     return FormRequest(request.method, tenant.issuer + request.scope["path"], headers, form)
 
