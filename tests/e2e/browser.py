@@ -5,7 +5,7 @@ import shutil
 import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -50,19 +50,25 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def page_at(browser: Browser) -> AsyncIterator[PageAt]:
-    contexts = []
+    async with AsyncExitStack() as stack:
 
-    async def open_page(width: int, dark: bool) -> Page:
-        context = await browser.new_context(
-            viewport={"width": width, "height": _HEIGHT},
-            color_scheme="dark" if dark else "light",
-            reduced_motion="reduce",
-        )
-        contexts.append(context)
-        return await context.new_page()
+        async def open_page(width: int, dark: bool) -> Page:
+            return await stack.enter_async_context(opened(browser, width, dark))
 
-    yield open_page
-    for context in contexts:
+        yield open_page
+
+
+@asynccontextmanager
+async def opened(browser: Browser, width: int, dark: bool) -> AsyncIterator[Page]:
+    """A page of a visitor of its own, without cookies."""
+    context = await browser.new_context(
+        viewport={"width": width, "height": _HEIGHT},
+        color_scheme="dark" if dark else "light",
+        reduced_motion="reduce",
+    )
+    try:
+        yield await context.new_page()
+    finally:
         await context.close()
 
 
@@ -101,7 +107,8 @@ def complaints(page: Page) -> list[str]:
 
 async def barriers(page: Page, *rules: str) -> list[str]:
     """What axe finds wrong for people who use a screen reader, a keyboard, or need contrast; by all rules or these."""
-    await page.evaluate(_AXE)
+    if await page.evaluate("typeof axe") == "undefined":
+        await page.evaluate(_AXE)
     found: list[str] = await page.evaluate(_RUN_AXE, list(rules))
     return found
 
@@ -113,7 +120,9 @@ async def overflow(page: Page) -> int:
 
 
 async def screenshot(page: Page, name: str) -> None:
-    """Into .screenshots/, for people to look at; `name` may hold folders."""
+    """Into .screenshots/, for people to look at, where the environment has SCREENSHOTS; `name` may hold folders."""
+    if not os.environ.get("SCREENSHOTS"):
+        return
     path = SCREENSHOTS / f"{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     await page.screenshot(path=path, full_page=True)

@@ -1,10 +1,10 @@
 """Every page at phone and desktop width, in light and dark: it fits, it can be read, a keyboard reaches all of it."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Browser, Page
 from playwright.async_api import Request as PageRequest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from saas.web.assets import asset_routes
 from saas.web.csrf import Csrf
 from saas.web.pages import render
-from tests.e2e.browser import PageAt, barriers, complaints, look, overflow, screenshot, serving
+from tests.e2e.browser import barriers, complaints, look, opened, overflow, screenshot, serving
 from tests.e2e.gallery import SAMPLES, Sample
 from tests.samples import sample_tenant
 
@@ -70,10 +70,24 @@ def gallery() -> Iterator[int]:
         yield port
 
 
+@pytest.fixture(scope="module")
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """One for all samples, which keep nothing in it. It loads everything anew, as for somebody's first visit."""
+    async with opened(browser, WIDTHS[0], False) as page:
+        session = await page.context.new_cdp_session(page)
+        await session.send("Network.setCacheDisabled", {"cacheDisabled": True})
+        yield page
+
+
+@pytest.fixture(scope="module")
+def complained(page: Page) -> list[str]:
+    return complaints(page)
+
+
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
-async def test_a_page_fits_and_has_no_barriers(gallery: int, page_at: PageAt, sample: Sample) -> None:
-    page = await page_at(WIDTHS[0], False)
-    complained = complaints(page)
+async def test_a_page_fits_and_has_no_barriers(gallery: int, page: Page, complained: list[str], sample: Sample) -> None:
+    complained.clear()
+    await look(page, WIDTHS[0], False)
     weight = await _open(page, f"http://{sample.host}.localhost:{gallery}/{sample.name}")
     assert weight < MAX_WEIGHT
     assert await barriers(page) == []
@@ -87,8 +101,8 @@ async def test_a_page_fits_and_has_no_barriers(gallery: int, page_at: PageAt, sa
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
-async def test_the_keyboard_reaches_everything_in_order(gallery: int, page_at: PageAt, sample: Sample) -> None:
-    page = await page_at(WIDTHS[0], False)
+async def test_the_keyboard_reaches_everything_in_order(gallery: int, page: Page, sample: Sample) -> None:
+    await look(page, WIDTHS[0], False)
     await _open(page, f"http://{sample.host}.localhost:{gallery}/{sample.name}")
     count = await page.locator(_FOCUSABLE).count()
     await page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
@@ -100,8 +114,8 @@ async def test_the_keyboard_reaches_everything_in_order(gallery: int, page_at: P
 
 
 @pytest.mark.parametrize(("host", "colour"), [("acme", "rgb(255, 255, 255)"), ("lemon", "rgb(0, 0, 0)")])
-async def test_text_on_the_accent_follows_the_accent(gallery: int, page_at: PageAt, host: str, colour: str) -> None:
-    page = await page_at(WIDTHS[0], False)
+async def test_text_on_the_accent_follows_the_accent(gallery: int, page: Page, host: str, colour: str) -> None:
+    await look(page, WIDTHS[0], False)
     await _open(page, f"http://{host}.localhost:{gallery}/signin")
     for part in (page.locator(".mark"), page.get_by_role("button", name="Sign in")):
         assert await part.evaluate("element => getComputedStyle(element).color") == colour
@@ -110,6 +124,11 @@ async def test_text_on_the_accent_follows_the_accent(gallery: int, page_at: Page
 async def _open(page: Page, url: str) -> int:
     """Open `url`; returns the bytes of the bodies of all that was loaded."""
     finished: list[PageRequest] = []
-    page.on("requestfinished", lambda request: finished.append(request))  # noqa: PLW0108 - builtins are not taken
+
+    def keep(request: PageRequest) -> None:
+        finished.append(request)
+
+    page.on("requestfinished", keep)
     await page.goto(url)
+    page.remove_listener("requestfinished", keep)
     return sum([(await request.sizes())["responseBodySize"] for request in finished])
