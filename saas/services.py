@@ -15,8 +15,11 @@ from saas.access.verifier import TokenVerifier
 from saas.audit.actions import ACTIONS
 from saas.audit.log import AuditService
 from saas.features import FEATURES
+from saas.identity.factors import FactorService
 from saas.identity.hooks import Hooks
 from saas.identity.links import LinkService
+from saas.identity.passkeys import PasskeyService
+from saas.identity.policy import PolicyService
 from saas.identity.sessions import SessionService
 from saas.identity.throttle import Allowance, Throttle
 from saas.identity.users import UserService
@@ -45,6 +48,7 @@ from tenants.database import Database
 from tenants.engine import PoolOptions
 from tenants.registry import Registry, Tenant
 from tenants.resolver import Resolver
+from tenants.txt import DnsTxtResolver, TxtResolver
 
 #: Where processes tell each other what has changed (see `tenants.changes`).
 _CHANNEL = "saas:changes"
@@ -80,6 +84,9 @@ class Services:
     sessions: SessionService
     links: LinkService
     users: UserService
+    policies: PolicyService
+    factors: FactorService
+    passkeys: PasskeyService
     throttle: Throttle
     csrf: Csrf
     mailer: Mailer
@@ -88,6 +95,7 @@ class Services:
     cleanup: Cleanup
     outbound: Outbound
     backchannel: BackchannelLogout
+    txt: TxtResolver
 
     async def close(self) -> None:
         await self.background.close()
@@ -144,6 +152,8 @@ def build_services(settings: Settings) -> Services:
     hooks.user_disabled.append(endings.end_all)
     hooks.password_reset.append(endings.end_all)
     sessions = SessionService(settings.identity, hooks)
+    policies = PolicyService(sessions, settings.identity)
+    hooks.user_roles_changed.append(policies.follow_roles)
     links = LinkService(settings.identity)
 
     async def client_is_live(tenant: Tenant, client_id: str) -> bool:
@@ -180,7 +190,10 @@ def build_services(settings: Settings) -> Services:
         hooks=hooks,
         sessions=sessions,
         links=links,
-        users=UserService(sessions, links, hooks),
+        users=UserService(sessions, links, hooks, policies),
+        policies=policies,
+        factors=FactorService(sealer),
+        passkeys=PasskeyService(sealer),
         throttle=Throttle(charge, settings.identity),
         csrf=Csrf(master_key, secure=origin.scheme == "https"),
         mailer=_mailer(settings.mail, redis),
@@ -189,6 +202,7 @@ def build_services(settings: Settings) -> Services:
         cleanup=Cleanup(settings.tokens),
         outbound=outbound,
         backchannel=BackchannelLogout(database, keys, logouts, outbound),
+        txt=DnsTxtResolver(),
     )
 
 

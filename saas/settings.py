@@ -63,6 +63,7 @@ class RedisSettings(_Group):
 
     url: str = Field("", description="`redis://`, `rediss://` or `unix://` URL; empty: the embedded server")
     timeout: float = Field(0.5, gt=0, description="seconds until a command counts as failed")
+    cluster: bool = Field(False, description="the URL leads to a node of a Valkey Cluster or Redis Cluster")
 
 
 class PublicSettings(_Group):
@@ -170,8 +171,15 @@ class LimitsSettings(_Group):
         1,
         ge=1,
         le=100,
-        description="machines that serve the same tenants: without Valkey, each admits this part of a limit",
+        description="machines that serve the same tenants, if no more are seen: without Valkey, each admits its part",
     )
+    without_valkey: Literal["degrade", "refuse"] = Field(
+        "degrade", description="`degrade`: each process limits by itself meanwhile; `refuse`: 503 for what is limited"
+    )
+    per_address: int = Field(
+        1200, ge=1, le=10**9, description="requests a minute of an address that shows no token, half of them at once"
+    )
+    legacy_headers: bool = Field(False, description="send `X-RateLimit-*` beside the standard's fields")
 
 
 class IdentitySettings(_Group):
@@ -224,8 +232,18 @@ class WorkerSettings(_Group):
     )
     pool: int = Field(5, ge=0, le=1000, description="schemas that wait ready for new tenants, in each database; 0: none")
     pool_interval: float = Field(5.0, gt=0, description="seconds between two looks at whether one was taken")
+    lifecycle_interval: float = Field(
+        60.0, gt=0, description="seconds between two looks at tenants to purge, former hosts and unproved domains"
+    )
     batch: int = Field(1000, ge=1, le=100_000, description="rows of a kind that one transaction deletes")
     parallel: int = Field(2, ge=1, le=100, description="tenants that a job works for at once")
+
+
+class TenantsSettings(_Group):
+    """What becomes of a tenant's host and data once it has another or is deleted."""
+
+    grace: int = Field(2_592_000, ge=0, description="seconds until a deleted tenant is purged; till then, restore it")
+    redirect: int = Field(2_592_000, ge=0, description="seconds that a renamed tenant's former host leads to it")
 
 
 class ServerSettings(_Group):
@@ -269,6 +287,7 @@ class Settings(BaseSettings):
     identity: IdentitySettings = IdentitySettings()
     mail: MailSettings = MailSettings()
     worker: WorkerSettings = WorkerSettings()
+    tenants: TenantsSettings = TenantsSettings()
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()
 

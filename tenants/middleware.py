@@ -2,9 +2,12 @@
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
+from urllib.parse import quote
 
-from tenants.errors import MalformedTenant, TenancyError
+from tenants.errors import MalformedTenant, TenancyError, TenantMoving, TenantRenamed
+from tenants.registry import Tenant
 from tenants.resolver import Resolver
+from tenants.waiting import Waiting
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -18,7 +21,9 @@ _POLICY_VIOLATION: Final = 1008
 class TenantMiddleware:
     """Puts the `Tenant` of an http or websocket request into `scope["tenant"]`.
 
-    `on_error` makes the answer for a request that has none; paths for which `exempt` is true pass without a tenant.
+    A request for a tenant that is being moved waits, as `waiting` allows; one for the former host of a renamed tenant
+    is sent to the same path at its host. `on_error` makes the answer for any other that has no tenant; paths for which
+    `exempt` is true pass without one.
     """
 
     def __init__(
@@ -28,11 +33,13 @@ class TenantMiddleware:
         resolver: Resolver,
         on_error: Callable[[TenancyError], ASGIApp],
         exempt: Callable[[str], bool],
+        waiting: Waiting | None = None,
     ) -> None:
         self._app = app
         self._resolver = resolver
         self._on_error = on_error
         self._exempt = exempt
+        self._waiting = waiting
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -41,15 +48,40 @@ class TenantMiddleware:
             return
         try:
             host, slug = _names(scope["headers"])
-            scope["tenant"] = await self._resolver.resolve(host, slug)
+            scope["tenant"] = await self._resolve(host, slug)
         except TenancyError as error:
-            if kind == "http":
+            if kind == "http" and isinstance(error, TenantRenamed):
+                await _redirect(error, scope, send)
+            elif kind == "http":
                 await self._on_error(error)(scope, receive, send)
             else:
                 await receive()
                 await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": error.title})
             return
         await self._app(scope, receive, send)
+
+    async def _resolve(self, host: str, slug: str | None) -> Tenant:
+        try:
+            return await self._resolver.resolve(host, slug)
+        except TenantMoving as moving:
+            if self._waiting is None:
+                raise
+            return await self._waiting.until_served(moving, lambda: self._resolver.resolve(host, slug))
+
+
+async def _redirect(renamed: TenantRenamed, scope: Scope, send: Send) -> None:
+    """308: the same method, path and query. Not to be remembered, since the former host may be another's one day."""
+    path = scope.get("raw_path") or quote(scope["path"]).encode()
+    query = scope.get("query_string", b"")
+    # Another form than /path would change the host: `@evil.example`.
+    target = (path if path.startswith(b"/") else b"/") + (b"?" + query if query else b"")
+    headers = [
+        (b"location", renamed.address.encode() + target),
+        (b"cache-control", b"no-store"),
+        (b"content-length", b"0"),
+    ]
+    await send({"type": "http.response.start", "status": renamed.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _names(headers: list[tuple[bytes, bytes]]) -> tuple[str, str | None]:

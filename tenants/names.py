@@ -16,6 +16,7 @@ RESERVED_SLUGS = frozenset(
 _SLUG = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 _MAX_HOST = 253
+_MAX_TEXT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,13 @@ def check_slug(slug: str) -> str:
     if slug in RESERVED_SLUGS:
         raise InvalidName(f"{slug!r} is reserved for the platform: choose another slug")
     return slug
+
+
+def check_text(value: str, what: str) -> str:
+    """Return `value`, a tenant's name or the like, without spaces around it; raise InvalidName where it is no line."""
+    if not value.strip() or len(value) > _MAX_TEXT or not value.isprintable():
+        raise InvalidName(f"A tenant's {what} is 1 to {_MAX_TEXT} printable characters")
+    return value.strip()
 
 
 def is_slug(value: str) -> bool:

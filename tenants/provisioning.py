@@ -1,7 +1,6 @@
 """Make a tenant and take it away. Each step can be repeated, so that what was killed on the way can be finished."""
 
 from collections.abc import Awaitable, Callable
-from typing import Final
 from uuid import UUID
 
 from sqlalchemy import delete as delete_rows
@@ -10,39 +9,51 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tenants.base import new_id
 from tenants.changes import mark_changed
-from tenants.database import Database, quote_identifier
-from tenants.errors import HostTaken, InvalidName, TenantExists, TenantNotFound, TenantNotReady
+from tenants.database import Database
+from tenants.engine import quote_identifier
+from tenants.errors import TenantExists, TenantNotFound, TenantNotReady
+from tenants.hosts import HOSTS_LOCK, check_free, check_own
+from tenants.migrate.render import TENANT
 from tenants.migrate.runner import execute_script, lock, migrate_tenant
 from tenants.models import DomainRow, TenantRow
-from tenants.names import RESERVED_SLUGS, check_domain, check_slug, schema_name
-from tenants.registry import Registry, Tenant, find_plan
-
-_MAX_NAME: Final = 200
-#: Hosts are unique over two tables, primary hosts and custom domains, which no constraint can say.
-_HOSTS_LOCK: Final = "the hosts of tenants"
+from tenants.names import check_domain, check_slug, check_text, schema_name
+from tenants.placement import place
+from tenants.plan_versions import find_plan
+from tenants.registry import Registry, Tenant
+from tenants.warm import take
 
 
 async def create_row(
-    database: Database, registry: Registry, *, slug: str, name: str, plan: str, domain: str | None = None
+    database: Database,
+    registry: Registry,
+    *,
+    slug: str,
+    name: str,
+    plan: str,
+    domain: str | None = None,
+    on: str | None = None,
 ) -> Tenant:
     """Step one: register the tenant, so that its names are taken. Nobody is served yet.
 
-    A tenant that is still being provisioned takes the given name, plan and domain. Raises TenantExists where it has
-    got further, TenantNotReady where it is being deleted, HostTaken, InvalidName and PlanNotFound.
+    `on` is the name of its database; None: where there is room (see `place`). A tenant that is still being provisioned
+    takes the given name, plan and domain, and stays where it is. Raises TenantExists where it has got further,
+    TenantNotReady where it is deleted or being so, HostTaken, InvalidName, PlanNotFound, DatabaseNotFound and
+    NoDatabaseOpen.
     """
+    if on is not None:
+        database.engine_of(on)
     host = registry.origin.host_of(check_slug(slug))
-    domains = [] if domain is None else [_check_own(registry, check_domain(domain))]
-    _check_own(registry, host)
+    domains = [] if domain is None else [check_own(registry, check_domain(domain))]
+    check_own(registry, host)
     async with database.platform_session() as session:
-        await lock(session, _HOSTS_LOCK)
+        await lock(session, HOSTS_LOCK)
         await find_plan(session, plan)
         row = await _unfinished_row(session, slug)
         if row is None:
-            tenant_id = new_id()
-            row = TenantRow(id=tenant_id, slug=slug, schema=schema_name(tenant_id), status="provisioning")
+            row = await _new_row(session, slug, on or await place(session, database.weights))
             session.add(row)
-        row.name, row.plan, row.host = _check_name(name), plan, host
-        await _check_free(session, row.id, [host, *domains])
+        row.name, row.plan, row.host = check_text(name, "name"), plan, host
+        await check_free(session, row.id, [host, *domains], slug=slug)
         await session.flush()
         await session.execute(delete_rows(DomainRow).where(DomainRow.tenant_id == row.id))
         session.add_all(DomainRow(host=taken, tenant_id=row.id) for taken in domains)
@@ -52,8 +63,12 @@ async def create_row(
 
 
 async def ensure_schema(database: Database, tenant: Tenant) -> None:
-    """Step two: the tenant's schema with every table. Raises SchemaBusy and TenantNotFound (see `migrate_tenant`)."""
-    await migrate_tenant(database, tenant)
+    """Step two: the tenant's schema with every table, unless it came ready from the pool.
+
+    Raises SchemaBusy and TenantNotFound (see `migrate_tenant`).
+    """
+    if tenant.revision != TENANT.head:
+        await migrate_tenant(database, tenant)
 
 
 async def activate(session: AsyncSession, tenant: Tenant) -> bool:
@@ -72,20 +87,22 @@ async def activate(session: AsyncSession, tenant: Tenant) -> bool:
     return activated is not None
 
 
-async def delete(database: Database, slug: str, *, purge: Callable[[UUID], Awaitable[None]]) -> UUID:
+async def delete(
+    database: Database, slug: str, *, purge: Callable[[UUID], Awaitable[None]], only: UUID | None = None
+) -> UUID:
     """Remove the tenant and everything that it has; returns its id.
 
     From the first commit on nobody is served. `purge(tenant_id)` takes away what lies outside the database, before the
     row that tells of the tenant goes. Raises TenantNotFound, and SchemaBusy while transactions use the schema: in that
-    case, and when it was killed, run it again.
+    case, and when it was killed, run it again. `only`: whose slug it must be still; another tenant is not found.
     """
     async with database.platform_session() as session:
         row = await session.scalar(select(TenantRow).where(TenantRow.slug == slug).with_for_update())
-        if row is None:
+        if row is None or only not in {None, row.id}:
             raise TenantNotFound(f"There is no tenant {slug!r}: `saas tenants list` shows those that exist")
         row.status = "deleting"
         mark_changed(session, row.id)
-    async with database.platform_session() as session:
+    async with database.tenant_session(row) as session:
         await lock(session, row.schema)
         await execute_script(session, f"DROP SCHEMA IF EXISTS {quote_identifier(row.schema)} CASCADE")
     await purge(row.id)
@@ -95,32 +112,26 @@ async def delete(database: Database, slug: str, *, purge: Callable[[UUID], Await
     return row.id
 
 
+async def _new_row(session: AsyncSession, slug: str, name: str) -> TenantRow:
+    """With a schema of the pool of the database `name`, or without one yet. The row says which: by its revision."""
+    pooled = await take(session, name)
+    if pooled is not None:
+        place = {"id": pooled.id, "schema": pooled.schema, "revision": TENANT.head}
+    else:
+        identity = new_id()
+        place = {"id": identity, "schema": schema_name(identity)}
+    return TenantRow(**place, database=name, slug=slug, status="provisioning")
+
+
 async def _unfinished_row(session: AsyncSession, slug: str) -> TenantRow | None:
     row = await session.scalar(select(TenantRow).where(TenantRow.slug == slug).with_for_update())
     if row is None or row.status == "provisioning":
         return row
+    if row.status == "deleted":
+        raise TenantNotReady(
+            f"{slug} is deleted, and kept for a while: `saas tenants restore {slug}` brings it back, "
+            f"`saas tenants delete {slug} --now` makes room for another"
+        )
     if row.status == "deleting":
         raise TenantNotReady(f"{slug} is being deleted: finish with `saas tenants delete {slug}`, then create it")
     raise TenantExists(f"{slug} exists already, and was left as it is: see `saas tenants show {slug}`")
-
-
-async def _check_free(session: AsyncSession, tenant_id: UUID, hosts: list[str]) -> None:
-    primary = select(TenantRow.host).where(TenantRow.host.in_(hosts), TenantRow.id != tenant_id)
-    custom = select(DomainRow.host).where(DomainRow.host.in_(hosts), DomainRow.tenant_id != tenant_id)
-    taken = await session.scalar(primary.union(custom).limit(1))
-    if taken is not None:
-        raise HostTaken(f"Another tenant is reached at {taken}: choose another slug or domain")
-
-
-def _check_own(registry: Registry, host: str) -> str:
-    """Refuse what is, or may become, a host of the platform itself."""
-    label, _, parent = host.partition(".")
-    if host in registry.reserved_hosts or (parent == registry.origin.base_domain and label in RESERVED_SLUGS):
-        raise HostTaken(f"{host} belongs to the platform: choose another slug or domain")
-    return host
-
-
-def _check_name(name: str) -> str:
-    if not name.strip() or len(name) > _MAX_NAME or not name.isprintable():
-        raise InvalidName(f"A tenant's name is 1 to {_MAX_NAME} printable characters")
-    return name.strip()

@@ -1,27 +1,26 @@
-"""Find, list and change tenants and plans. Look-ups by host or slug are cached; their invalidation is here too."""
+"""Find, list and change tenants. Look-ups by host or slug are cached; their invalidation is here too."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Row, Select, Text, func, or_, select
+from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, Text, and_, func, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from tenants.base import utc_now
 from tenants.cache import Cache
 from tenants.changes import Changes, mark_changed
 from tenants.database import Database
-from tenants.errors import InvalidPlan, PlanNotFound, TenantNotFound, TenantNotReady
-from tenants.models import DomainRow, PlanRow, TenantRow
-from tenants.names import Origin, is_host, is_slug, normalize_host
+from tenants.errors import TenantNotFound, TenantNotReady
+from tenants.models import DomainRow, FormerHostRow, PlanVersionRow, TenantRow
+from tenants.names import Origin, check_text, is_host, is_slug, normalize_host
+from tenants.overrides import effective, ends_at, in_force
+from tenants.plan_versions import find_plan, plan_of
 from tenants.plans import Plan
 
-#: Limits stay exact in a script that counts in doubles, with room to multiply by microseconds.
-_MAX_LIMIT = 10**9
-_Tenants = Select[TenantRow, PlanRow, Sequence[str]]
-_PLAN_NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
+_Tenants = Select[TenantRow, PlanVersionRow, Sequence[str], datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,15 @@ class Tenant:
     accent: str | None = None
     #: The name of its logo's file (see `tenants.branding`).
     logo: str | None = None
+    #: The name of the database that holds the schema.
+    database: str = "default"
+    #: Whether the plan stays at its version when there is a newer one.
+    plan_pinned: bool = False
+    #: When `plan` is another, since an override ends; None: not by itself.
+    plan_until: datetime | None = None
+    deleted_at: datetime | None = None
+    #: When a deleted tenant is taken away for good.
+    purge_at: datetime | None = None
 
 
 class Registry:
@@ -63,18 +71,20 @@ class Registry:
         self.origin = origin
         self.reserved_hosts = frozenset(map(normalize_host, reserved_hosts)) | {origin.base_domain}
         self._database = database
-        self._hosts: Cache[str, Tenant] = Cache(self._load_host, owner=_id_of)
-        self._slugs: Cache[str, Tenant] = Cache(self._load_slug, owner=_id_of)
+        self._hosts: Cache[str, Tenant] = Cache(self._load_host, owner=_id_of, lasts=self._lasts)
+        self._slugs: Cache[str, Tenant] = Cache(self._load_slug, owner=_id_of, lasts=self._lasts)
+        #: How far the database's clock, by which overrides end, is ahead of this process's.
+        self._ahead = timedelta(0)
         changes.listen(self._hosts.drop)
         changes.listen(self._slugs.drop)
 
     async def by_host(self, host: str) -> Tenant | None:
-        """The tenant whose primary host or custom domain this is, whatever its status; cached."""
+        """The tenant that is reached at this host, or was before it was renamed, whatever its status; cached."""
         canonical = normalize_host(host)
         return await self._hosts.get(canonical) if is_host(canonical) else None
 
     async def by_slug(self, slug: str) -> Tenant | None:
-        """Whatever the tenant's status; cached."""
+        """The tenant of this name, or that had it before it was renamed, whatever its status; cached."""
         return await self._slugs.get(slug) if is_slug(slug) else None
 
     async def all(self, session: AsyncSession) -> list[Tenant]:
@@ -96,8 +106,9 @@ class Registry:
         return tenant
 
     async def suspend(self, session: AsyncSession, slug: str, reason: str) -> Tenant:
-        """Refuse the tenant's requests, saying why. Raises TenantNotFound and TenantNotReady."""
-        row = await self._changeable(session, slug)
+        """Refuse the tenant's requests, saying why. Raises TenantNotFound, TenantNotReady and InvalidName."""
+        reason = check_text(reason, "reason to be suspended")
+        row = await self.changeable(session, slug)
         if (row.status, row.suspended_reason) != ("suspended", reason):
             row.status, row.suspended_reason = "suspended", reason
             mark_changed(session, row.id)
@@ -105,65 +116,47 @@ class Registry:
 
     async def resume(self, session: AsyncSession, slug: str) -> Tenant:
         """Serve the tenant's requests again. Raises TenantNotFound and TenantNotReady."""
-        row = await self._changeable(session, slug)
+        row = await self.changeable(session, slug)
         if row.status == "suspended":
             row.status, row.suspended_reason = "active", None
             mark_changed(session, row.id)
         return await self._written(session, slug)
 
-    async def set_plan(self, session: AsyncSession, slug: str, plan: str) -> Tenant:
-        """Raises TenantNotFound, TenantNotReady and PlanNotFound."""
-        await find_plan(session, plan)
-        row = await self._changeable(session, slug)
-        if row.plan != plan:
-            row.plan = plan
+    async def set_plan(self, session: AsyncSession, slug: str, plan: str, *, version: int | None = None) -> Tenant:
+        """Put the tenant on a plan: pinned to a version of it, or following the newest (None).
+
+        What overrides the plan stays. Raises TenantNotFound, TenantNotReady and PlanNotFound.
+        """
+        await find_plan(session, plan, version)
+        row = await self.changeable(session, slug)
+        if (row.plan, row.plan_version) != (plan, version):
+            row.plan, row.plan_version = plan, version
             mark_changed(session, row.id)
         return await self._written(session, slug)
 
-    async def plans(self, session: AsyncSession) -> list[Plan]:
-        """Every plan, the smallest first."""
-        rows = await session.scalars(select(PlanRow).order_by(PlanRow.requests_per_minute, PlanRow.name))
-        return [_plan(row) for row in rows]
-
-    async def set_plan_limits(
-        self,
-        session: AsyncSession,
-        name: str,
-        *,
-        requests_per_minute: int | None = None,
-        burst: int | None = None,
-        requests_per_day: int | None = None,
-    ) -> Plan:
-        """Change what is given; a new plan needs all three. Raises InvalidPlan."""
-        given = {"requests_per_minute": requests_per_minute, "burst": burst, "requests_per_day": requests_per_day}
-        for limit, value in given.items():
-            if value is not None and not 0 < value <= _MAX_LIMIT:
-                raise InvalidPlan(f"{limit} is {value}: a limit is between 1 and {_MAX_LIMIT}")
-        row = await session.get(PlanRow, name, with_for_update=True)
-        if row is None:
-            row = _new_plan(name, given)
-            session.add(row)
-        else:
-            for limit, value in given.items():
-                if value is not None:
-                    setattr(row, limit, value)
-        mark_changed(session, None)
-        await session.flush()
-        return _plan(row)
-
     async def _load_host(self, host: str) -> Tenant | None:
         owner = select(DomainRow.tenant_id).where(DomainRow.host == host).scalar_subquery()
-        return await self._load(_tenants().where(or_(TenantRow.host == host, TenantRow.id == owner)))
+        former = _former(FormerHostRow.host == host)
+        return await self._load(_tenants().where(or_(TenantRow.host == host, TenantRow.id.in_((owner, former)))))
 
     async def _load_slug(self, slug: str) -> Tenant | None:
-        return await self._load(_tenants().where(TenantRow.slug == slug))
+        former = _former(FormerHostRow.slug == slug)
+        return await self._load(_tenants().where(or_(TenantRow.slug == slug, TenantRow.id == former)))
 
     async def _load(self, query: _Tenants) -> Tenant | None:
         async with self._database.platform_session() as session:
             row = (await session.execute(query)).one_or_none()
-        return None if row is None else self._tenant(row)
+        if row is None:
+            return None
+        self._ahead = row[3] - utc_now()
+        return self._tenant(row)
 
-    async def _changeable(self, session: AsyncSession, slug: str) -> TenantRow:
+    def _lasts(self, tenant: Tenant) -> float | None:
+        """Seconds until the tenant's plan is another, since an override ends; None: nobody knows of any change."""
+        return None if tenant.plan_until is None else (tenant.plan_until - utc_now() - self._ahead).total_seconds()
+
+    async def changeable(self, session: AsyncSession, slug: str) -> TenantRow:
+        """The tenant's row, locked, for a change to it. Raises TenantNotFound and TenantNotReady."""
         row = await session.scalar(select(TenantRow).where(TenantRow.slug == slug).with_for_update())
         if row is None:
             raise _not_found(slug)
@@ -174,8 +167,9 @@ class Registry:
         await session.flush()
         return await self.get(session, slug)
 
-    def _tenant(self, row: Row[TenantRow, PlanRow, Sequence[str]]) -> Tenant:
-        tenant, plan, domains = row
+    def _tenant(self, row: Row[TenantRow, PlanVersionRow, Sequence[str], datetime]) -> Tenant:
+        tenant, plan, domains, now = row
+        overrides = in_force(tenant.overrides, now)
         return Tenant(
             id=tenant.id,
             slug=tenant.slug,
@@ -183,31 +177,38 @@ class Registry:
             host=tenant.host,
             issuer=self.origin.url_of(tenant.host),
             schema=tenant.schema,
+            database=tenant.database,
             status=tenant.status,
-            plan=_plan(plan),
+            plan=effective(plan_of(plan), overrides),
+            plan_pinned=tenant.plan_version is not None,
+            plan_until=ends_at(overrides),
             domains=tuple(domains),
             suspended_reason=tenant.suspended_reason,
             revision=tenant.revision,
             created_at=tenant.created_at,
             accent=tenant.accent,
             logo=tenant.logo,
+            deleted_at=tenant.deleted_at,
+            purge_at=tenant.purge_at,
         )
 
 
-async def find_plan(session: AsyncSession, name: str) -> Plan:
-    """Raises PlanNotFound, which names the plans that exist."""
-    rows = {row.name: row for row in await session.scalars(select(PlanRow).order_by(PlanRow.requests_per_minute))}
-    if name not in rows:
-        raise PlanNotFound(f"There is no plan {name!r}: choose one of {', '.join(rows)}")
-    return _plan(rows[name])
+def _former(was: ColumnElement[bool]) -> ScalarSelect[UUID]:
+    """The tenant that lately was there. Nobody else is: hosts and slugs stay reserved meanwhile."""
+    return select(FormerHostRow.tenant_id).where(was, FormerHostRow.until > utc_now()).scalar_subquery()
 
 
 def _tenants() -> _Tenants:
-    """Rows of (tenant, its plan, its custom domains): one round trip."""
+    """Rows of (tenant, its version of its plan, its custom domains, the time in the database): one round trip."""
     domains = select(DomainRow.host).where(DomainRow.tenant_id == TenantRow.id).order_by(DomainRow.host)
+    newest = select(func.max(PlanVersionRow.version)).where(PlanVersionRow.name == TenantRow.plan)
+    version = func.coalesce(TenantRow.plan_version, newest.correlate(TenantRow).scalar_subquery())
     return select(
-        TenantRow, PlanRow, func.array(domains.correlate(TenantRow).scalar_subquery(), type_=ARRAY(Text()))
-    ).join(PlanRow, PlanRow.name == TenantRow.plan)
+        TenantRow,
+        PlanVersionRow,
+        func.array(domains.correlate(TenantRow).scalar_subquery(), type_=ARRAY(Text())),
+        func.now(),
+    ).join(PlanVersionRow, and_(PlanVersionRow.name == TenantRow.plan, PlanVersionRow.version == version))
 
 
 def _not_found(slug: str) -> TenantNotFound:
@@ -219,25 +220,10 @@ def _check_made(slug: str, status: str) -> None:
         raise TenantNotReady(f"{slug} is not provisioned yet: finish with `saas tenants create {slug} ...`")
     if status == "deleting":
         raise TenantNotReady(f"{slug} is being deleted: finish with `saas tenants delete {slug}`")
-
-
-def _new_plan(name: str, limits: dict[str, int | None]) -> PlanRow:
-    if not _PLAN_NAME.fullmatch(name):
-        raise InvalidPlan(f"{name!r} is not a plan's name: use lower-case letters, digits and hyphens")
-    missing = [limit for limit, value in limits.items() if value is None]
-    if missing:
-        wanted = " and ".join(limit.replace("_per_", " a ") for limit in missing)
-        raise InvalidPlan(f"There is no plan {name!r}; to create it, give its {wanted} too")
-    return PlanRow(name=name, **limits)
-
-
-def _plan(row: PlanRow) -> Plan:
-    return Plan(
-        row.name,
-        requests_per_minute=row.requests_per_minute,
-        burst=row.burst,
-        requests_per_day=row.requests_per_day,
-    )
+    if status == "deleted":
+        raise TenantNotReady(f"{slug} is deleted: bring it back with `saas tenants restore {slug}`")
+    if status == "moving":
+        raise TenantNotReady(f"{slug} is being moved to another database: try again when it is there")
 
 
 def _id_of(tenant: Tenant) -> UUID:

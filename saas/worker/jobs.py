@@ -1,10 +1,16 @@
-"""What there is to do for a tenant, and how often. A new kind of work is one more line in `jobs_of`."""
+"""What there is to do for a tenant or for the platform, and how often.
+
+A new kind of work is one more line in `jobs_of` or in `platform_jobs_of`.
+"""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from saas.services import Services
+from saas.worker import lifecycle
 from tenants.registry import Tenant
+from tenants.warm import refill
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +23,25 @@ class Job:
     work: Callable[[Tenant], Awaitable[int]]
 
 
+@dataclass(frozen=True, slots=True)
+class PlatformJob:
+    """What is no single tenant's. `work` may run anywhere, and may stop halfway.
+
+    It does a piece of bounded size, says how many things that were, and is called again until there were none.
+    """
+
+    name: str
+    #: Seconds from one round's end to the next.
+    interval: float
+    work: Callable[[], Awaitable[int]]
+
+
 def jobs_of(services: Services) -> tuple[Job, ...]:
     settings = services.settings.worker
 
     async def clean(tenant: Tenant) -> int:
         """In transactions of a bounded size, until nothing is left."""
-        purges = (services.cleanup.purge, services.sessions.purge, services.links.purge)
+        purges = (services.cleanup.purge, services.sessions.purge, services.links.purge, services.passkeys.purge)
         total = 0
         for purge in purges:
             deleted = settings.batch
@@ -40,4 +59,20 @@ def jobs_of(services: Services) -> tuple[Job, ...]:
         Job("cleanup", settings.cleanup_interval, clean),
         Job("keys", settings.keys_interval, rotate),
         Job("logouts", settings.logouts_interval, services.backchannel.deliver),
+    )
+
+
+def platform_jobs_of(services: Services) -> tuple[PlatformJob, ...]:
+    settings = services.settings.worker
+
+    async def fill_pools() -> int:
+        """One schema a database."""
+        done = [await refill(services.database, name, settings.pool) for name in services.database.names]
+        return sum(done)
+
+    return (
+        PlatformJob("pool", settings.pool_interval, fill_pools),
+        PlatformJob("purges", settings.lifecycle_interval, partial(lifecycle.purge_tenants, services)),
+        PlatformJob("former hosts", settings.lifecycle_interval, partial(lifecycle.forget_former_hosts, services)),
+        PlatformJob("domains", settings.lifecycle_interval, partial(lifecycle.verify_domains, services)),
     )

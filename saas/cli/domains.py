@@ -1,0 +1,102 @@
+"""`saas domains`: the custom hosts of a tenant."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from saas.cli import output
+from saas.cli.output import JsonOption
+from saas.cli.runtime import run
+
+if TYPE_CHECKING:
+    from saas.services import Services
+    from tenants.domains import Domain
+    from tenants.registry import Tenant
+
+app = typer.Typer(name="domains", help="Prove, list and remove tenants' custom domains.", no_args_is_help=True)
+
+_Tenant = Annotated[str, typer.Option("--tenant", help="The tenant's slug.", show_default=False)]
+_Host = Annotated[str, typer.Argument(help="Like login.example.com.", show_default=False)]
+
+
+@app.command()
+def add(host: _Host, slug: _Tenant, as_json: JsonOption = False) -> None:
+    """Claim a domain for a tenant, and show the TXT record that proves it.
+
+    The domain leads to the tenant once it is proved, by `saas domains verify` or by the worker, which looks for the
+    record for two weeks. Until then nobody is reached there, and whoever proves it first has it. The host itself has
+    to point here too (CNAME or address), with a certificate for it. The tenant's issuer stays at its primary host.
+    """
+    from tenants import domains  # noqa: PLC0415 - slow to import: not for `--help`
+
+    async def work(services: "Services") -> "Domain":
+        async with services.database.platform_session() as session:
+            tenant = await services.registry.get_made(session, slug)
+            return await domains.add_domain(session, services.registry, tenant, host)
+
+    domain = run(work)
+    if as_json:
+        output.print_json(asdict(domain))
+    elif domain.verified_at is not None:
+        output.note(f"{domain.host} leads to {slug} already.")
+    else:
+        output.print_fields({"record": domain.record, "type": "TXT", "value": domain.value})
+        output.note(f"Add this record to the DNS, then run `saas domains verify {domain.host} --tenant {slug}`.")
+
+
+@app.command()
+def verify(host: _Host, slug: _Tenant, as_json: JsonOption = False) -> None:
+    """Look for a domain's TXT record now; where it is right, the domain leads to the tenant within a second."""
+    from tenants import domains  # noqa: PLC0415 - slow to import: not for `--help`
+
+    async def work(services: "Services") -> "Domain":
+        tenant = await _tenant(services, slug)
+        return await domains.verify_domain(services.database, tenant, host, services.txt)
+
+    domain = run(work)
+    if as_json:
+        output.print_json(asdict(domain))
+    else:
+        output.note(f"{domain.host} leads to {slug}.")
+
+
+@app.command("list")
+def list_domains(slug: _Tenant, as_json: JsonOption = False) -> None:
+    """List a tenant's domains: those that lead to it, and those that wait for their proof."""
+    from tenants import domains  # noqa: PLC0415 - slow to import: not for `--help`
+
+    async def work(services: "Services") -> "list[Domain]":
+        tenant = await _tenant(services, slug)
+        async with services.database.platform_session() as session:
+            return await domains.list_domains(session, tenant)
+
+    found: list[dict[str, Any]] = [asdict(domain) for domain in run(work)]
+    if as_json:
+        output.print_json(found)
+        return
+    columns = ("host", "verified_at", "record", "value", "checked_at")
+    rows = [[domain[column] for column in columns] for domain in found]
+    output.print_table(columns, rows, empty=f"{slug} has no domain of its own. Add one with `saas domains add`.")
+
+
+@app.command()
+def remove(host: _Host, slug: _Tenant, as_json: JsonOption = False) -> None:
+    """Take a domain, or the claim to it, from a tenant; nobody is reached there, within a second."""
+    from tenants import domains  # noqa: PLC0415 - slow to import: not for `--help`
+
+    async def work(services: "Services") -> None:
+        tenant = await _tenant(services, slug)
+        async with services.database.platform_session() as session:
+            await domains.remove_domain(session, tenant, host)
+
+    run(work)
+    if as_json:
+        output.print_json({"removed": host, "tenant": slug})
+    else:
+        output.note(f"{host} does not lead to {slug} any more.")
+
+
+async def _tenant(services: "Services", slug: str) -> "Tenant":
+    async with services.database.platform_session() as session:
+        return await services.registry.get_made(session, slug)
