@@ -15,7 +15,8 @@ class Cache(Generic[K, V]):
     """Least recently used entries go first; concurrent misses of one key load it once.
 
     `owner` says which tenant a found value belongs to. "Not found" belongs to nobody and is dropped by any change, so
-    that what is created is seen at once. What was loading while a change arrived is handed to those who wait for it,
+    that what is created is seen at once. `lasts` says how many seconds a found value is good for, where that is less
+    than `ttl`; None: it does not know. What was loading while a change arrived is handed to those who wait for it,
     but not kept.
     """
 
@@ -24,6 +25,7 @@ class Cache(Generic[K, V]):
         load: Callable[[K], Awaitable[V | None]],
         *,
         owner: Callable[[V], UUID],
+        lasts: Callable[[V], float | None] | None = None,
         size: int = 10_000,
         ttl: float = 300.0,
         negative_size: int = 2_000,
@@ -31,6 +33,7 @@ class Cache(Generic[K, V]):
     ) -> None:
         self._load = load
         self._owner = owner
+        self._lasts = lasts
         self._size = size
         self._ttl = ttl
         self._negative_size = negative_size
@@ -89,7 +92,8 @@ class Cache(Generic[K, V]):
                 self._missing.popitem(last=False)
             return
         self._forget(key)
-        self._found[key] = (now + self._ttl, value)
+        lasts = self._lasts and self._lasts(value)
+        self._found[key] = (now + (self._ttl if lasts is None else min(self._ttl, lasts)), value)
         self._keys_of.setdefault(self._owner(value), set()).add(key)
         if len(self._found) > self._size:
             self._forget(next(iter(self._found)))

@@ -1,6 +1,17 @@
-"""What a tenant may use."""
+"""What a tenant may use, and the two questions that it answers: may there be one more, and is this switched on."""
 
 from dataclasses import KW_ONLY, dataclass
+from typing import Final
+
+from tenants.errors import CapReached, FeatureNotInPlan
+
+#: What a plan can switch on, and what it is called where people read of it. A product adds its own here.
+FEATURES: Final = {
+    "custom-domains": "custom domains",
+    "audit-export": "the export of the audit log",
+}
+#: The fields of a plan that cap how many rows a tenant has.
+CAPS: Final = ("users", "clients", "projects", "domains")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +45,27 @@ class Plan:
     user_share: int | None = None
     #: How long the audit log is kept.
     audit_days: int = 365
-    #: What the plan switches on, of `tenants.plans.FEATURES`.
+    #: What the plan switches on, of `FEATURES`.
     features: frozenset[str] = frozenset()
     #: Limits count and report what they would have refused, and refuse nothing.
     shadow: bool = False
+
+    def token_seconds(self, setting: int) -> int:
+        """How long an access token lives, where the platform's setting says `setting`: the shorter of both."""
+        return setting if self.token_lifetime is None else min(setting, self.token_lifetime)
+
+
+def check_cap(plan: Plan, name: str, count: int) -> None:
+    """Raises CapReached where a tenant that has `count` of them may not have one more.
+
+    The count has to be true until the transaction ends: `tenants.caps.admit` sees to that.
+    """
+    cap: int | None = getattr(plan, name)
+    if cap is not None and count >= cap:
+        raise CapReached(plan.name, name, cap, count)
+
+
+def require_feature(plan: Plan, feature: str) -> None:
+    """Raises FeatureNotInPlan."""
+    if feature not in plan.features:
+        raise FeatureNotInPlan(plan.name, feature, FEATURES[feature])

@@ -2,12 +2,14 @@
 
 from typing import Any, Final
 
-from fastapi import Request, Security
+from fastapi import Depends, Request, Security
 from fastapi.openapi.models import OAuth2, OAuthFlowClientCredentials, OAuthFlows
 from fastapi.security.base import SecurityBase
 
 from saas.access.caller import Caller
 from saas.access.errors import InsufficientScope, MissingToken
+from saas.web.deps import CurrentTenant
+from tenants.plans import FEATURES, require_feature
 
 #: The name of the scheme in the OpenAPI document.
 SCHEME: Final = "oauth2"
@@ -25,6 +27,21 @@ def require(*scopes: str) -> Any:
     """
     # In the document, the scopes of one requirement must all be held; alternatives travel there as one string.
     return Security(_Guard(scopes), scopes=[" ".join(scopes)] if scopes else [])
+
+
+def requires_feature(feature: str) -> Any:
+    """A dependency that lets through tenants whose plan switches the feature on: one of `tenants.plans.FEATURES`.
+
+    On a route, `dependencies=[requires_feature("audit-export")]`; a page and a service call `require_feature` with the
+    tenant's plan themselves. Answers 403 with a problem that names the plan and the feature.
+    """
+    if feature not in FEATURES:
+        raise ValueError(f"There is no feature {feature!r}: enter it in tenants.plans.FEATURES")
+
+    async def check(tenant: CurrentTenant) -> None:
+        require_feature(tenant.plan, feature)
+
+    return Depends(check)
 
 
 class _Guard(SecurityBase):

@@ -35,9 +35,11 @@ def create(slug: _Slug, email: _Email, name: _Name = "", role: _Role = _MEMBER, 
 
     password = new_password()
 
-    async def work(services: "Services", _: "Tenant", session: "AsyncSession") -> "User":
+    async def work(services: "Services", tenant: "Tenant", session: "AsyncSession") -> "User":
         password_hash = await hash_password(password)
-        return await services.users.create(session, email=email, name=name, roles=role, password_hash=password_hash)
+        return await services.users.create(
+            session, tenant, email=email, name=name, roles=role, password_hash=password_hash
+        )
 
     user = _run(slug, work)
     _print_password(_document(slug, user), password, as_json)
@@ -74,7 +76,7 @@ def invite(slug: _Slug, email: _Email, name: _Name = "", role: _Role = _MEMBER, 
     async def work(services: "Services") -> tuple["User", str | None, str]:
         tenant = await _tenant(services, slug)
         async with services.database.tenant_session(tenant) as session:
-            user, token = await services.users.invite(session, email=email, name=name, roles=role)
+            user, token = await services.users.invite(session, tenant, email=email, name=name, roles=role)
         # After the commit: a link must not reach anybody before it works.
         try:
             await services.mailer.send(invitation_mail(tenant, user.email, token, services.links.ttl["invitation"]))
@@ -107,8 +109,8 @@ def disable(slug: _Slug, email: _Email, as_json: JsonOption = False) -> None:
 def enable(slug: _Slug, email: _Email, as_json: JsonOption = False) -> None:
     """Let a disabled user in again."""
 
-    async def work(services: "Services", _: "Tenant", session: "AsyncSession") -> "User":
-        return await services.users.enable(session, email)
+    async def work(services: "Services", tenant: "Tenant", session: "AsyncSession") -> "User":
+        return await services.users.enable(session, tenant, email)
 
     user = _run(slug, work)
     _print_changed(slug, user, f"{user.email} may sign in again.", as_json)

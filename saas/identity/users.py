@@ -13,14 +13,17 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, Table, any_, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from saas.audit.service import Target, record
 from saas.identity.errors import EmailTaken, LastOwner, UserNotFound
 from saas.identity.hooks import Hooks, tell_user
 from saas.identity.links import LinkService
 from saas.identity.models import UserRow
+from saas.identity.policy import PolicyService
 from saas.identity.roles import MEMBER, OWNER, check_roles
 from saas.identity.service import add_user, check_email, check_name, email_key
 from saas.identity.sessions import SessionService
 from saas.kit.clock import utc_now
+from tenants.caps import admit
 from tenants.registry import Tenant
 
 _users: Final[Table] = UserRow.metadata.tables[UserRow.__tablename__]
@@ -51,10 +54,11 @@ class Credentials(NamedTuple):
 
 
 class UserService:
-    def __init__(self, sessions: SessionService, links: LinkService, hooks: Hooks) -> None:
+    def __init__(self, sessions: SessionService, links: LinkService, hooks: Hooks, policies: PolicyService) -> None:
         self._sessions = sessions
         self._links = links
         self._hooks = hooks
+        self._policies = policies
 
     async def find(self, session: AsyncSession, email: str) -> User:
         """Raises UserNotFound."""
@@ -67,6 +71,7 @@ class UserService:
     async def create(
         self,
         session: AsyncSession,
+        tenant: Tenant,
         *,
         email: str,
         name: str = "",
@@ -75,23 +80,24 @@ class UserService:
     ) -> User:
         """Without a hash nobody can sign in before an invitation or a reset.
 
-        Raises what `add_user` does, and UnknownRole.
+        Raises what `add_user` does, EmailDomainNotAllowed, UnknownRole, and CapReached, after which the transaction must
+        not commit.
         """
-        checked = await check_roles(session, roles)
-        await add_user(session, email, name=name, roles=checked, password_hash=password_hash)
-        return await self.find(session, email)
+        user = await self._add(session, tenant, email, name, roles, password_hash)
+        record(session, "user.created", target=_target(user), details={"roles": user.roles})
+        return user
 
     async def invite(
-        self, session: AsyncSession, *, email: str, name: str = "", roles: Iterable[str] = (MEMBER,)
+        self, session: AsyncSession, tenant: Tenant, *, email: str, name: str = "", roles: Iterable[str] = (MEMBER,)
     ) -> tuple[User, str]:
         """A user without a password, and the token of the link with which they choose one.
 
         An invitation that is open is made anew, with these roles; the link that was sent before does not work any more.
-        Raises what `add_user` does, and UnknownRole.
+        Raises what `create` does.
         """
         roles = list(roles)
         try:
-            user = await self.create(session, email=email, name=name, roles=roles)
+            user = await self._add(session, tenant, email, name, roles, None)
         except EmailTaken:
             user = await _one(session, _select().where(_is(email)).with_for_update(), email)
             if user.status != "invited":
@@ -99,6 +105,7 @@ class UserService:
             checked = await check_roles(session, roles)
             await _change(session, _users.c.id == user.id, roles=checked)
             user = await self.find(session, email)
+        record(session, "user.invited", target=_target(user), details={"roles": user.roles})
         return user, await self._links.create(session, user.id, "invitation")
 
     async def credentials(self, session: AsyncSession, email: str) -> Credentials | None:
@@ -120,7 +127,9 @@ class UserService:
 
     async def rename(self, session: AsyncSession, user_id: UUID, name: str) -> None:
         """Raises InvalidPersonName."""
-        await _change(session, _users.c.id == user_id, name=check_name(name))
+        checked = check_name(name)
+        if await _change(session, _users.c.id == user_id, _users.c.name != checked, name=checked):
+            record(session, "user.renamed", target=Target("user", user_id), details={"name": checked})
 
     async def change_password(
         self, session: AsyncSession, tenant: Tenant, proven: Credentials, password_hash: str, *, keep: UUID
@@ -130,7 +139,9 @@ class UserService:
         if not await _change(session, *still, password_hash=password_hash):
             return False
         await self._links.withdraw(session, proven.user_id)
-        await self._sessions.end_all(session, tenant, proven.user_id, keep=keep)
+        ended = await self._sessions.end_all(session, tenant, proven.user_id, keep=keep, told=False)
+        target = Target("user", proven.user_id, proven.email)
+        record(session, "user.password_changed", target=target, details={"sessions_ended": ended})
         return True
 
     async def reset_password(self, session: AsyncSession, tenant: Tenant, user_id: UUID, password_hash: str) -> bool:
@@ -138,14 +149,18 @@ class UserService:
         if not await _change(session, _users.c.id == user_id, _enabled, password_hash=password_hash):
             return False
         await self._links.withdraw(session, user_id)
-        await self._sessions.end_all(session, tenant, user_id)
+        ended = await self._sessions.end_all(session, tenant, user_id, told=False)
         await tell_user(self._hooks.password_reset, session, tenant, user_id)
+        record(session, "user.password_reset", target=Target("user", user_id), details={"sessions_ended": ended})
         return True
 
     async def accept_invitation(self, session: AsyncSession, user_id: UUID, name: str, password_hash: str) -> bool:
         """False where the user has a password already, or is disabled. Raises InvalidPersonName."""
         open_ = (_users.c.id == user_id, _users.c.password_hash.is_(None), _enabled)
-        return await _change(session, *open_, name=check_name(name), password_hash=password_hash)
+        accepted = await _change(session, *open_, name=check_name(name), password_hash=password_hash)
+        if accepted:
+            record(session, "user.invitation_accepted", target=Target("user", user_id))
+        return accepted
 
     async def disable(self, session: AsyncSession, tenant: Tenant, email: str) -> User:
         """End all that the user has, now, and let them in no more. Raises UserNotFound and LastOwner."""
@@ -155,13 +170,18 @@ class UserService:
             _check_not_last(user, owners)
             await _change(session, _users.c.id == user.id, disabled_at=utc_now())
             await self._links.withdraw(session, user.id)
-            await self._sessions.end_all(session, tenant, user.id)
+            ended = await self._sessions.end_all(session, tenant, user.id, told=False)
             await tell_user(self._hooks.user_disabled, session, tenant, user.id)
+            record(session, "user.disabled", target=_target(user), details={"sessions_ended": ended})
         return await self.find(session, email)
 
-    async def enable(self, session: AsyncSession, email: str) -> User:
-        """Let the user in again; what has ended stays so. Raises UserNotFound."""
-        await _change(session, _is(email), disabled_at=None)
+    async def enable(self, session: AsyncSession, tenant: Tenant, email: str) -> User:
+        """Let the user in again; what has ended stays so. Raises UserNotFound, and CapReached."""
+        user = await _one(session, _locked().where(_is(email)), email)
+        if user.disabled_at is not None:
+            await admit(session, tenant, "users", _seats)
+            await _change(session, _users.c.id == user.id, disabled_at=None)
+            record(session, "user.enabled", target=_target(user))
         return await self.find(session, email)
 
     async def set_roles(self, session: AsyncSession, tenant: Tenant, email: str, roles: Iterable[str]) -> User:
@@ -174,14 +194,37 @@ class UserService:
         if set(checked) != set(user.roles):
             await _change(session, _users.c.id == user.id, roles=checked)
             await tell_user(self._hooks.user_roles_changed, session, tenant, user.id)
+            record(session, "user.roles_changed", target=_target(user), details={"from": user.roles, "to": checked})
+        return await self.find(session, email)
+
+    async def _add(
+        self,
+        session: AsyncSession,
+        tenant: Tenant,
+        email: str,
+        name: str,
+        roles: Iterable[str],
+        password_hash: str | None,
+    ) -> User:
+        (await self._policies.read(session)).check_domain(email)
+        checked = await check_roles(session, roles)
+        await add_user(session, email, name=name, roles=checked, password_hash=password_hash)
+        # Not before: an address that has an account already is not one more.
+        await admit(session, tenant, "users", _seats, added=1)
         return await self.find(session, email)
 
 
 _enabled: Final = _users.c.disabled_at.is_(None)
+#: Who counts towards the plan's cap: everybody who is let in, or invited.
+_seats: Final = select(_users.c.id).where(_enabled)
 
 
 def _is(email: str) -> ColumnElement[bool]:
     return _users.c.email_key == email_key(email.strip())
+
+
+def _target(user: User) -> Target:
+    return Target("user", user.id, user.email)
 
 
 def _select() -> Select[Any]:

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from saas.access.scopes import ScopeCatalogue
+from saas.audit.service import Target, record
 from saas.authserver.client import Client, ClientSecret
 from saas.authserver.client_keys import read_set
 from saas.kit.clock import utc_now
@@ -18,6 +19,7 @@ from saas.oauth.definition import ClientDefinition
 from saas.oauth.errors import ClientNotFound, InvalidClientDefinition, TooManySecrets
 from saas.oauth.models import ClientRow, ClientSecretRow
 from tenants.cache import Cache
+from tenants.caps import admit
 from tenants.changes import Changes, mark_changed
 from tenants.database import Database
 from tenants.registry import Tenant
@@ -45,6 +47,8 @@ _COLUMNS: Final = (
     ClientRow.jwks,
     ClientRow.resources,
 )
+#: What its event in the audit log says of a new client.
+_TOLD: Final = ("grant_types", "scopes", "token_endpoint_auth_method", "redirect_uris", "first_party", "resources")
 
 
 class NewClient(NamedTuple):
@@ -101,8 +105,9 @@ class ClientService:
         return None if found is None else found.client
 
     async def create(self, session: AsyncSession, tenant: Tenant, definition: ClientDefinition) -> NewClient:
-        """Raises InvalidClientDefinition."""
+        """Raises InvalidClientDefinition, and CapReached: clients that were revoked do not count."""
         checked = definition.checked(self._catalogue)
+        await admit(session, tenant, "clients", select(ClientRow.id).where(ClientRow.revoked_at.is_(None)))
         row = ClientRow(
             client_id=new_public_id("app"),
             name=checked.name,
@@ -121,6 +126,8 @@ class ClientService:
         session.add(row)
         await session.flush()
         mark_changed(session, tenant.id)
+        described = {name: getattr(row, name) for name in _TOLD}
+        record(session, "client.created", target=_target(row), details=described)
         return NewClient(row.client_id, await _add_secret(session, row.id) if checked.auth_method in _BY_SECRET else "")
 
     async def list(self, session: AsyncSession) -> list[ClientInfo]:
@@ -155,6 +162,7 @@ class ClientService:
         if (await session.scalar(select(func.count()).where(mine)) or 0) >= _MAX_SECRETS:
             raise TooManySecrets(f"{_MAX_SECRETS} secrets are still valid: rotate with an overlap of 0 to end them")
         mark_changed(session, tenant.id)
+        record(session, "client.secret_rotated", target=_target(row), details={"old_secrets_end": end})
         return await _add_secret(session, row.id)
 
     async def revoke(self, session: AsyncSession, tenant: Tenant, client_id: str) -> bool:
@@ -165,6 +173,7 @@ class ClientService:
         row.revoked_at = utc_now()
         await session.execute(delete(ClientSecretRow).where(ClientSecretRow.client == row.id))
         mark_changed(session, tenant.id)
+        record(session, "client.revoked", target=_target(row))
         return True
 
     async def _load(self, key: _Key) -> _Found | None:
@@ -218,6 +227,10 @@ async def _add_secret(session: AsyncSession, client: UUID) -> str:
     session.add(ClientSecretRow(client=client, digest=digest(secret)))
     await session.flush()
     return secret
+
+
+def _target(row: ClientRow) -> Target:
+    return Target("client", row.client_id, row.name)
 
 
 async def _locked(session: AsyncSession, client_id: str) -> ClientRow:

@@ -38,7 +38,8 @@ async def token(request: Request) -> Response:
     algorithm = client.id_token_signed_response_alg if client else ALGORITHMS[0]
     ring: KeyRing = await state.keys.ring_with(tenant, algorithm)
     lifetimes = state.settings.tokens
-    issuer = Issuer(tenant.issuer, str(tenant.id), *ring.signing_key(), lifetimes.access_ttl)
+    ttl = tenant.plan.token_seconds(lifetimes.access_ttl)
+    issuer = Issuer(tenant.issuer, str(tenant.id), *ring.signing_key(), ttl)
     if not needs_storage(form.payload.grant_type):
         return sent(Server(issuer, ResolvedClient(client)).token(form))
     now = utc_now()

@@ -39,7 +39,8 @@ async def _answer(request: Request, endpoint: Any) -> Response:
     claims = await state.verifier.claims(tenant, form.form.get("token", ""))
     ring: KeyRing = await state.keys.ring(tenant)
     lifetimes = state.settings.tokens
-    issuer = Issuer(tenant.issuer, str(tenant.id), *ring.signing_key(), lifetimes.access_ttl)
+    ttl = tenant.plan.token_seconds(lifetimes.access_ttl)
+    issuer = Issuer(tenant.issuer, str(tenant.id), *ring.signing_key(), ttl)
 
     def work(storage: Storage) -> ProtocolResponse:
         server = Server(issuer, ResolvedClient(client), storage, lifetimes=lifetimes)

@@ -14,10 +14,14 @@ from saas.product.projects.models import ProjectRow
 from saas.services import Services, open_services
 from saas.settings import Settings
 from tenants.migrate.runner import migrate_platform
+from tenants.plan_versions import set_plan
 from tenants.registry import Tenant
 from tests.benchmarks.processes import Step
 
-_UNLIMITED = 10**9
+_UNLIMITED = {
+    **dict.fromkeys(("requests_per_minute", "burst", "requests_per_day"), str(10**9)),
+    **dict.fromkeys(("requests_per_month", "concurrent", "client_share", "user_share"), "none"),
+}
 _ROWS = 1000
 _CALLBACK = "https://app.bench.example/callback"
 _SCOPES = ("openid", "offline_access", "projects:read")
@@ -89,9 +93,7 @@ async def prepare() -> Workload:
     async with open_services(Settings()) as services:
         await migrate_platform(services.database)
         async with services.database.platform_session() as session:
-            await services.registry.set_plan_limits(
-                session, "enterprise", requests_per_minute=_UNLIMITED, burst=_UNLIMITED, requests_per_day=_UNLIMITED
-            )
+            await set_plan(session, "enterprise", _UNLIMITED)
         names = {"slug": "bench", "name": "Bench", "plan": "enterprise", "owner_email": "owner@bench.example"}
         onboarded = await onboard(services.database, services.registry, services.keys, **names)
         tenant = onboarded.tenant
@@ -118,7 +120,7 @@ async def _client(services: Services, tenant: Tenant, **definition: object) -> N
 async def _person(services: Services, tenant: Tenant, app: NewClient) -> str:
     """The cookie of somebody who has consented to the app."""
     async with services.database.tenant_session(tenant) as session:
-        user = await services.users.create(session, email="ann@bench.example", name="Ann")
+        user = await services.users.create(session, tenant, email="ann@bench.example", name="Ann")
         cookie = await services.sessions.start(
             session, tenant, user.id, amr=["pwd"], address="127.0.0.1", user_agent="bench"
         )

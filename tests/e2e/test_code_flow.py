@@ -37,7 +37,7 @@ AppOf = Callable[..., Awaitable["Discovered"]]
 async def ann(services: Services, server: Server, tenant: Tenant) -> AsyncIterator[Visitor]:
     async with services.database.tenant_session(tenant) as session:
         password_hash = await hash_password(PASSWORD)
-        await services.users.create(session, email=EMAIL, name="Ann Example", password_hash=password_hash)
+        await services.users.create(session, tenant, email=EMAIL, name="Ann Example", password_hash=password_hash)
     visitor = Visitor(server.port, EMAIL, PASSWORD)
     async with visitor.http:
         yield visitor

@@ -98,7 +98,7 @@ async def walk(
     password_hash = await hash_password(PASSWORD)
     async with services.database.tenant_session(tenant) as session:
         ann = {"email": EMAIL, "name": "Ann Example", "password_hash": password_hash}
-        await services.users.create(session, roles=["admin"], **ann)
+        await services.users.create(session, tenant, roles=["admin"], **ann)
         made = await services.clients.create(session, tenant, definition)
     context = await browser.new_context(java_script_enabled=False, reduced_motion="reduce")
     yield Walk(await context.new_page(), server, tenant, app, App(*made, callback))

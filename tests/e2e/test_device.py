@@ -29,7 +29,7 @@ async def television(services: Services, tenant: Tenant) -> dict[str, str]:
         auth_method="none",
     )
     async with services.database.tenant_session(tenant) as session:
-        await services.users.create(session, email=EMAIL, name="Ann", password_hash=password_hash)
+        await services.users.create(session, tenant, email=EMAIL, name="Ann", password_hash=password_hash)
         made = await services.clients.create(session, tenant, definition)
     return {"client_id": made.client_id}
 

@@ -55,7 +55,7 @@ async def new_page(browser: Browser, site: str) -> AsyncIterator[NewPage]:
 async def ann(services: Services, tenant: Tenant) -> None:
     password_hash = await hash_password(PASSWORD)
     async with services.database.tenant_session(tenant) as session:
-        await services.users.create(session, email=EMAIL, name="Ann", password_hash=password_hash)
+        await services.users.create(session, tenant, email=EMAIL, name="Ann", password_hash=password_hash)
 
 
 async def sign_in(page: Page, password: str = PASSWORD) -> None:

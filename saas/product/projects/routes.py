@@ -28,7 +28,7 @@ async def create_project(
     request: Request,
     response: Response,
 ) -> Project:
-    project = await service.create_project(session, new, caller.subject)
+    project = await service.create_project(session, request.scope["tenant"], new, caller.subject)
     response.headers["Location"] = f"{request.scope['path'].rstrip('/')}/{project.id}"
     return project
 

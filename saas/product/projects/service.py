@@ -7,11 +7,13 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, Table, bindparam, delete, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from saas.audit.service import Target, record
 from saas.product.projects.errors import ProjectNotFound
 from saas.product.projects.models import ProjectRow
 from saas.product.projects.schemas import NewProject, Project, ProjectChange, Sort, Status
 from saas.web.paging import Page, decode_cursor, encode_cursor, parse_instant
 from tenants.base import new_id, utc_now
+from tenants.caps import admit
 from tenants.database import Database
 from tenants.registry import Tenant
 from tenants.statements import Statement
@@ -20,14 +22,18 @@ from tenants.statements import Statement
 _table: Final[Table] = ProjectRow.metadata.tables[ProjectRow.__tablename__]
 _columns: Final = [_table.c[name] for name in Project.model_fields]
 _all: Final = select(*_columns)
+_ids: Final = select(_table.c.id)
 _one: Final = _all.where(_table.c.id == bindparam("id"))
 _read_one: Final = Statement(_one)
 
 
-async def create_project(session: AsyncSession, new: NewProject, created_by: str) -> Project:
+async def create_project(session: AsyncSession, tenant: Tenant, new: NewProject, created_by: str) -> Project:
+    """Raises CapReached."""
+    await admit(session, tenant, "projects", _ids)
     now = utc_now()
     project = Project(id=new_id(), created_by=created_by, created_at=now, updated_at=now, **new.model_dump())
     await session.execute(insert(_table).values(project.model_dump()))
+    record(session, "project.created", target=_target(project))
     return project
 
 
@@ -41,17 +47,19 @@ async def change_project(session: AsyncSession, project_id: UUID, change: Projec
     values = change.model_dump(exclude_unset=True)
     if values:
         changed = update(_table).where(_table.c.id == project_id).values(**values, updated_at=utc_now())
-        result = await session.execute(changed.returning(*_columns))
-    else:
-        result = await session.execute(_one, {"id": project_id})
-    return _project(result.one_or_none(), project_id)
+        project = _project((await session.execute(changed.returning(*_columns))).one_or_none(), project_id)
+        record(session, "project.changed", target=_target(project), details={"changed": sorted(values)})
+        return project
+    return _project((await session.execute(_one, {"id": project_id})).one_or_none(), project_id)
 
 
 async def delete_project(session: AsyncSession, project_id: UUID) -> None:
     """Raises ProjectNotFound."""
-    statement = delete(_table).where(_table.c.id == project_id).returning(_table.c.id)
-    if (await session.execute(statement)).one_or_none() is None:
+    statement = delete(_table).where(_table.c.id == project_id).returning(_table.c.name)
+    name: str | None = await session.scalar(statement)
+    if name is None:
         raise ProjectNotFound(project_id)
+    record(session, "project.deleted", target=Target("project", project_id, name))
 
 
 async def list_projects(
@@ -72,6 +80,10 @@ async def list_projects(
     rows = (await session.execute(statement)).all()
     items = [_project_of(row) for row in rows[:limit]]
     return Page(items=items, next_cursor=_place_of(items[-1], sort) if len(rows) > limit else None)
+
+
+def _target(project: Project) -> Target:
+    return Target("project", project.id, project.name)
 
 
 def _after(sort: Sort, cursor: str | None) -> Select[Any]:

@@ -89,7 +89,7 @@ async def furnish(services: Services, app: FastAPI, tenant: Tenant) -> Side:
         name="Signer", grant_types=["client_credentials"], scopes=["projects:read"], auth_method=METHOD, jwks=jwks
     )
     async with services.database.tenant_session(tenant) as session:
-        user = await services.users.create(session, email=EMAIL, name="Ann")
+        user = await services.users.create(session, tenant, email=EMAIL, name="Ann")
         notes = await services.clients.create(session, tenant, everything)
         signer = await services.clients.create(session, tenant, signing)
         browser.cookie = await services.sessions.start(
@@ -103,7 +103,7 @@ async def furnish(services: Services, app: FastAPI, tenant: Tenant) -> Side:
     pushed = (await browser.http.post("/oauth2/par", data=client.request(prompt="consent") | credentials)).json()
     async with services.database.tenant_session(tenant) as session:
         reset = await services.links.create(session, user.id, "reset")
-        invitation = (await services.users.invite(session, email=INVITED))[1]
+        invitation = (await services.users.invite(session, tenant, email=INVITED))[1]
         for table in ("oauth_codes", "oauth_pushed_requests"):
             await session.execute(text(_LONGER.format(table)))
     await ask(browser, client, prompt="consent")  # so that it holds a form token

@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import text
 
 from tenants import provisioning
-from tenants.errors import InvalidPlan, PlanNotFound, TenantNotFound, TenantNotReady
-from tenants.plans import Plan
+from tenants.errors import PlanNotFound, TenantNotFound, TenantNotReady
+from tenants.plan_versions import set_plan
 from tenants.registry import Tenant
 from tests.unit.tenants.conftest import ORIGIN, Process, Statements, new_slug
 
@@ -17,7 +17,7 @@ async def test_tenant_is_found_with_plan_and_domains_in_one_statement(process: P
     assert statements.count == 1
     assert found == made
     assert found is not None
-    assert found.plan == Plan("pro", requests_per_minute=600, burst=60, requests_per_day=500_000)
+    assert (found.plan.name, found.plan.version, found.plan.requests_per_minute) == ("pro", 1, 600)
     assert found.issuer == f"https://{made.slug}.example.com"
     assert await process.registry.by_host(made.domains[0]) == made
     assert await process.registry.by_slug(made.slug) == made
@@ -108,25 +108,6 @@ async def test_set_plan(process: Process) -> None:
             await process.registry.set_plan(session, made.slug, "gold")
 
 
-async def test_plans_are_changed_and_made(process: Process) -> None:
-    name = new_slug()
-    registry = process.registry
-    async with process.database.platform_session() as session:
-        with pytest.raises(InvalidPlan, match="burst and requests a day"):
-            await registry.set_plan_limits(session, name, requests_per_minute=5)
-        for wrong in (0, -1, 10**9 + 1):
-            with pytest.raises(InvalidPlan, match="between"):
-                await registry.set_plan_limits(session, "free", burst=wrong)
-        with pytest.raises(InvalidPlan, match="name"):
-            await registry.set_plan_limits(session, "No!", requests_per_minute=5, burst=1, requests_per_day=50)
-        await registry.set_plan_limits(session, name, requests_per_minute=5, burst=1, requests_per_day=50)
-        changed = await registry.set_plan_limits(session, name, burst=2)
-        assert changed == Plan(name, requests_per_minute=5, burst=2, requests_per_day=50)
-    async with process.database.platform_session() as session:
-        assert [plan.name for plan in await registry.plans(session)] == [name, "free", "pro", "enterprise"]
-        await session.execute(text("DELETE FROM platform.plans WHERE name = :name"), {"name": name})
-
-
 async def test_messages_keep_two_processes_together(start: Callable[[], Process]) -> None:
     server, command = start(), start()
     command.peers.append(server)
@@ -136,7 +117,7 @@ async def test_messages_keep_two_processes_together(start: Callable[[], Process]
         suspended = await command.registry.suspend(session, made.slug, "unpaid")
     assert await server.registry.by_host(made.host) == suspended
     async with command.database.platform_session() as session:
-        await command.registry.set_plan_limits(session, "enterprise", burst=601)
+        await set_plan(session, "enterprise", {"burst": "601"})
         enterprise = await command.registry.set_plan(session, made.slug, "enterprise")
     assert enterprise.plan.burst == 601
     assert await server.registry.by_slug(made.slug) == enterprise

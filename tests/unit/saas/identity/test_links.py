@@ -172,7 +172,7 @@ async def test_a_disabled_users_link_does_not_work(world: World, browser: Browse
     path = await world.reset_link(browser)
     async with world.services.database.tenant_session(tenant) as session:
         await world.users.disable(session, tenant, EMAIL)
-        await world.users.enable(session, EMAIL)
+        await world.users.enable(session, tenant, EMAIL)
     assert (await browser.get(path)).status_code == 404
 
 

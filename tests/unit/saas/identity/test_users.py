@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from saas.identity.errors import EmailTaken, InvalidEmail, InvalidPersonName, LastOwner, UnknownRole, UserNotFound
 from saas.identity.hooks import Hooks
 from saas.identity.links import LinkService
+from saas.identity.policy import PolicyService
 from saas.identity.sessions import SessionService
 from saas.identity.users import User, UserService
 from saas.settings import Settings
@@ -36,7 +37,7 @@ async def test_enabling_lets_in_again_but_revives_no_session(
     async with world.services.database.tenant_session(tenant) as session:
         await world.users.disable(session, tenant, EMAIL)
         await world.users.disable(session, tenant, EMAIL)
-        assert (await world.users.enable(session, EMAIL)).status == "active"
+        assert (await world.users.enable(session, tenant, EMAIL)).status == "active"
     assert world.told.disabled == [ann.id]
     assert not await browser.is_signed_in()
     assert (await browser.sign_in()).status_code == 303
@@ -50,7 +51,8 @@ async def test_what_a_hook_raises_undoes_the_change(
 
     hooks = Hooks(user_disabled=[refuse])
     sessions = SessionService(settings.identity, hooks)
-    users = UserService(sessions, LinkService(settings.identity), hooks)
+    policies = PolicyService(sessions, settings.identity)
+    users = UserService(sessions, LinkService(settings.identity), hooks, policies)
     await browser.sign_in()
     with pytest.raises(RuntimeError, match="no"):
         async with world.services.database.tenant_session(tenant) as session:
@@ -85,7 +87,7 @@ async def test_a_session_that_begins_while_its_user_is_disabled_does_not_live(
     may_commit.set()
     cookie, _ = await asyncio.gather(signing_in, disabling)
     async with world.services.database.tenant_session(tenant) as session:
-        await world.users.enable(session, EMAIL)
+        await world.users.enable(session, tenant, EMAIL)
         assert await world.sessions.find(session, cookie) is None
 
 
@@ -108,12 +110,12 @@ async def test_the_last_owner_stays(world: World, ann: User, tenant: Tenant, own
         with pytest.raises(LastOwner):
             await world.users.set_roles(session, tenant, owner, ["admin"])
         # Somebody who cannot sign in yet, or any more, takes nobody's place.
-        await world.users.invite(session, email="bob@people.example", roles=["owner"])
+        await world.users.invite(session, tenant, email="bob@people.example", roles=["owner"])
         await world.users.set_roles(session, tenant, EMAIL, ["owner"])
         await world.users.disable(session, tenant, EMAIL)
         with pytest.raises(LastOwner):
             await world.users.disable(session, tenant, owner)
-        await world.users.enable(session, EMAIL)
+        await world.users.enable(session, tenant, EMAIL)
         assert (await world.users.set_roles(session, tenant, owner, ["member"])).roles == ("member",)
         with pytest.raises(LastOwner):
             await world.users.disable(session, tenant, EMAIL)
@@ -148,8 +150,8 @@ async def test_roles_are_told_of_when_they_change(world: World, ann: User, tenan
 
 async def test_an_open_invitation_can_be_made_anew(world: World, tenant: Tenant) -> None:
     async with world.services.database.tenant_session(tenant) as session:
-        first, before = await world.users.invite(session, email="bob@people.example")
-        again, token = await world.users.invite(session, email="Bob@people.example", roles=["admin"])
+        first, before = await world.users.invite(session, tenant, email="bob@people.example")
+        again, token = await world.users.invite(session, tenant, email="Bob@people.example", roles=["admin"])
         assert (again.id, again.roles, again.status) == (first.id, ("admin",), "invited")
         assert await world.links.find(session, before, "invitation") is None
         assert await world.links.find(session, token, "invitation") is not None
@@ -158,18 +160,18 @@ async def test_an_open_invitation_can_be_made_anew(world: World, tenant: Tenant)
 async def test_who_has_an_account_cannot_be_invited(world: World, ann: User, tenant: Tenant) -> None:
     async def invite(session: AsyncSession, email: str) -> None:
         with pytest.raises(EmailTaken):
-            await world.users.invite(session, email=email)
+            await world.users.invite(session, tenant, email=email)
 
     async with world.services.database.tenant_session(tenant) as session:
         await invite(session, EMAIL)
-        await world.users.invite(session, email="bob@people.example")
+        await world.users.invite(session, tenant, email="bob@people.example")
         await world.users.disable(session, tenant, "bob@people.example")
         await invite(session, "bob@people.example")
 
 
 async def test_people_are_listed_by_address(world: World, ann: User, tenant: Tenant, owner: str) -> None:
     async with world.services.database.tenant_session(tenant) as session:
-        await world.users.invite(session, email="Zoe@people.example", name="Zoë")
+        await world.users.invite(session, tenant, email="Zoe@people.example", name="Zoë")
         listed = await world.users.list(session)
     assert [(user.email, user.name, user.status) for user in listed] == [
         (EMAIL, "ann", "active"),
@@ -186,8 +188,8 @@ async def test_what_is_wrong_with_a_new_user_is_said(world: World, ann: User, te
             (EmailTaken, {"email": EMAIL}),
         ):
             with pytest.raises(error):
-                await world.users.create(session, **fields)
-        for call in (world.users.find(session, "x@people.example"), world.users.enable(session, "x@people.example")):
+                await world.users.create(session, tenant, **fields)
+        for call in (world.users.find(session, "x@people.example"), world.users.enable(session, tenant, "x@people.example")):
             with pytest.raises(UserNotFound, match="saas users list"):
                 await call
         with pytest.raises(InvalidEmail):

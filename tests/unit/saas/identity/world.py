@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from html import unescape
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -16,9 +17,12 @@ from starlette.middleware import Middleware
 from saas.identity import mailbox_pages, pages
 from saas.identity.apps import ConnectedApp
 from saas.identity.cookies import cookie_name
+from saas.identity.factors import FactorService
 from saas.identity.hooks import EndedSession, Hooks
 from saas.identity.links import LinkService
 from saas.identity.passwords import hash_password
+from saas.identity.passkeys import PasskeyService
+from saas.identity.policy import Policy, PolicyService
 from saas.identity.sessions import SessionService
 from saas.identity.throttle import Allowance, Throttle
 from saas.identity.users import User, UserService
@@ -173,6 +177,8 @@ class World:
     sessions: SessionService
     links: LinkService
     users: UserService
+    policies: PolicyService
+    factors: FactorService
     app: Starlette
     opened: list[Browser] = field(default_factory=list)
 
@@ -186,12 +192,17 @@ class World:
     ) -> User:
         password_hash = None if password is None else await _hash(password)
         async with self.services.database.tenant_session(tenant) as session:
-            return await self.users.create(session, email=email, roles=roles, password_hash=password_hash)
+            return await self.users.create(session, tenant, email=email, roles=roles, password_hash=password_hash)
+
+    async def require(self, tenant: Tenant, **rules: Any) -> Policy:
+        """Make it the tenant's policy."""
+        async with self.services.database.tenant_session(tenant) as session:
+            return await self.policies.change(session, tenant, Policy(**rules))
 
     async def invite(self, tenant: Tenant, email: str) -> str:
         """The path of the link."""
         async with self.services.database.tenant_session(tenant) as session:
-            return "/invitation/" + (await self.users.invite(session, email=email))[1]
+            return "/invitation/" + (await self.users.invite(session, tenant, email=email))[1]
 
     async def reset_link(self, browser: Browser, email: str = EMAIL) -> str:
         answer = await browser.submit("/reset", email=email)
@@ -210,7 +221,10 @@ def build_world(services: Services, settings: Settings) -> World:
     hooks = told.hooks()
     sessions = SessionService(settings.identity, hooks, clock)
     links = LinkService(settings.identity, clock)
-    users = UserService(sessions, links, hooks)
+    policies = PolicyService(sessions, settings.identity)
+    hooks.user_roles_changed.append(policies.follow_roles)
+    users = UserService(sessions, links, hooks, policies)
+    factors, passkeys = FactorService(services.sealer, clock), PasskeyService(services.sealer, clock)
 
     async def charge(tenant_id: UUID, allowances: Sequence[Allowance]) -> int:
         limits = tuple(Rate(one.name, one.amount, one.amount, one.period) for one in allowances)
@@ -236,6 +250,10 @@ def build_world(services: Services, settings: Settings) -> World:
         "sessions": sessions,
         "links": links,
         "users": users,
+        "policies": policies,
+        "factors": factors,
+        "passkeys": passkeys,
+        "sealer": services.sealer,
         "hooks": hooks,
         "throttle": Throttle(charge, settings.identity),
         "mailer": outbox,
@@ -245,4 +263,4 @@ def build_world(services: Services, settings: Settings) -> World:
     }
     for name, value in state.items():
         setattr(app.state, name, value)
-    return World(services, clock, told, outbox, apps, background, sessions, links, users, app)
+    return World(services, clock, told, outbox, apps, background, sessions, links, users, policies, factors, app)

@@ -62,7 +62,7 @@ async def person(services: Services, tenant: Tenant, client_of: Callable[[Tenant
     email = "ann@people.example"
     async with services.database.tenant_session(tenant) as session:
         password_hash = await hash_password(PASSWORD)
-        await services.users.create(session, email=email, name="Ann Example", password_hash=password_hash)
+        await services.users.create(session, tenant, email=email, name="Ann Example", password_hash=password_hash)
     return Person(client_of(tenant), email)
 
 

@@ -1,0 +1,92 @@
+"""`saas tenants override`: what one tenant has beyond its plan, for a while."""
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from saas.cli import output
+from saas.cli.clients import parse_duration
+from saas.cli.output import JsonOption
+from saas.cli.runtime import run
+
+if TYPE_CHECKING:
+    from saas.services import Services
+    from tenants.overrides import Override
+
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_LONGEST = timedelta(days=5 * 366)
+
+
+def parse_until(text: str, now: datetime) -> datetime:
+    """`friday` and `2026-12-01` are the beginning of the day, `48h` counts from now. Raises typer.BadParameter."""
+    word = text.strip().lower()
+    if word in _DAYS:
+        ahead = (_DAYS.index(word) - now.weekday() - 1) % 7 + 1
+        until = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=ahead)
+    elif word[:4].isdigit() and "-" in word:
+        try:
+            until = datetime.fromisoformat(word)
+        except ValueError:
+            raise typer.BadParameter(f"{text!r} is not a date: write it like 2026-12-01 or 2026-12-01T18:00") from None
+        until = until.astimezone(UTC) if until.tzinfo else until.replace(tzinfo=UTC)
+    else:
+        try:
+            until = now + min(parse_duration(word), 2 * _LONGEST)
+        except typer.BadParameter:
+            raise typer.BadParameter(f"{text!r} is no time: write it like friday, 2026-12-01 or 48h") from None
+    if not now < until <= now + _LONGEST:
+        raise typer.BadParameter(f"{text!r} is over, or more than five years away: give a time that is to come")
+    return until
+
+
+def override(
+    slug: Annotated[str, typer.Argument(help="The tenant's short name, as in its host.", show_default=False)],
+    changes: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FIELD=VALUE]...",
+            help="Like requests_per_minute=1200, burst=x2 (twice what the plan says), features=+audit-export.",
+        ),
+    ] = None,
+    *,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            help="When it ends, in UTC: friday or 2026-12-01 (as that day begins), 2026-12-01T18:00, 48h.",
+            show_default="when it is cleared",
+        ),
+    ] = None,
+    show: Annotated[bool, typer.Option("--list", help="Change nothing.")] = False,
+    clear: Annotated[
+        bool, typer.Option("--clear", help="End the overrides of the fields that are named, or all of them.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a tenant more, or less, than its plan does; servers follow within a second, at the end too.
+
+    Fields are those that `saas plans show` names. What is left out stays as it is.
+    """
+    from tenants import overrides, plan_changes  # noqa: PLC0415 - slow to import: not for `--help`
+
+    if show + clear + (until is not None) > 1 or (show and changes) or not (show or clear or changes):
+        output.fail("Give FIELD=VALUE, like burst=x2, perhaps with --until; or --clear; or --list", code=2)
+    end = None if until is None else parse_until(until, datetime.now(UTC))
+
+    async def work(services: "Services") -> "tuple[Override, ...]":
+        async with services.database.platform_session() as session:
+            if clear:
+                return await overrides.clear_overrides(session, slug, plan_changes.named(changes or ()))
+            if changes:
+                return await overrides.set_overrides(session, slug, plan_changes.parse(changes), end)
+            return await overrides.list_overrides(session, slug)
+
+    _print_overrides(slug, run(work), as_json)
+
+
+def _print_overrides(slug: str, found: "tuple[Override, ...]", as_json: bool) -> None:
+    if as_json:
+        output.print_json([{"field": each.field, "value": each.value, "until": each.until} for each in found])
+        return
+    rows = [(each.field, each.value, each.until or "when it is cleared") for each in found]
+    output.print_table(("field", "value", "until"), rows, empty=f"{slug} has what its plan says.")
