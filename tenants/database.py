@@ -13,6 +13,7 @@ from tenants.changes import Change, HasInfo, count_epoch, take_after_commit
 from tenants.direct import Direct
 from tenants.engine import Engine, PoolOptions
 from tenants.errors import DatabaseNotFound
+from tenants.schemas import DISTRIBUTES
 from tenants.statements import Statement
 
 #: The database of SAAS_DATABASE_URL, which holds the registry.
@@ -62,6 +63,7 @@ class Database:
         """
         options = options or PoolOptions(pool_size, pool_timeout)
         self.kind: Final = kind
+        self._info: Final = {DISTRIBUTES: True} if kind == "citus" else None
         self._engines = {name: Engine(address, options) for name, address in {DEFAULT: url, **others}.items()}
         #: The default one first.
         self.names: Final = tuple(self._engines)
@@ -96,7 +98,8 @@ class Database:
     @asynccontextmanager
     async def tenant_session(self, tenant: HasSchema) -> AsyncIterator[AsyncSession]:
         """A transaction whose search path is the tenant's schema and nothing else."""
-        async with self._transaction(self._on(tenant.database).of(tenant.schema), tenant.database) as session:
+        engine = self._on(tenant.database).of(tenant.schema)
+        async with self._transaction(engine, tenant.database, self._info) as session:
             yield session
 
     @asynccontextmanager
@@ -153,8 +156,10 @@ class Database:
             ) from None
 
     @asynccontextmanager
-    async def _transaction(self, bind: AsyncEngine, name: str) -> AsyncIterator[AsyncSession]:
-        async with AsyncSession(bind, expire_on_commit=False) as session:
+    async def _transaction(
+        self, bind: AsyncEngine, name: str, info: dict[str, Any] | None = None
+    ) -> AsyncIterator[AsyncSession]:
+        async with AsyncSession(bind, expire_on_commit=False, info=info) as session:
             yield session
             await _flush(session)
             if await _run_before(session):

@@ -19,6 +19,7 @@ from tenants.models import DomainRow, TenantRow
 from tenants.names import check_domain, check_slug, check_text, schema_name
 from tenants.placement import place
 from tenants.plan_versions import find_plan
+from tenants.plans import check_cap, require_feature
 from tenants.registry import Registry, Tenant
 from tenants.warm import take
 
@@ -37,8 +38,8 @@ async def create_row(
 
     `on` is the name of its database; None: where there is room (see `place`). A tenant that is still being provisioned
     takes the given name, plan and domain, and stays where it is. Raises TenantExists where it has got further,
-    TenantNotReady where it is deleted or being so, HostTaken, InvalidName, PlanNotFound, DatabaseNotFound and
-    NoDatabaseOpen.
+    TenantNotReady where it is deleted or being so, HostTaken, InvalidName, PlanNotFound, DatabaseNotFound,
+    NoDatabaseOpen, and FeatureNotInPlan and CapReached for a domain that the plan does not allow.
     """
     if on is not None:
         database.engine_of(on)
@@ -47,7 +48,10 @@ async def create_row(
     check_own(registry, host)
     async with database.platform_session() as session:
         await lock(session, HOSTS_LOCK)
-        await find_plan(session, plan)
+        allowed = await find_plan(session, plan)
+        if domains:
+            require_feature(allowed, "custom-domains")
+            check_cap(allowed, "domains", 0)
         row = await _unfinished_row(session, slug)
         if row is None:
             row = await _new_row(session, slug, on or await place(session, database.weights))
@@ -115,12 +119,12 @@ async def delete(
 async def _new_row(session: AsyncSession, slug: str, name: str) -> TenantRow:
     """With a schema of the pool of the database `name`, or without one yet. The row says which: by its revision."""
     pooled = await take(session, name)
-    if pooled is not None:
-        place = {"id": pooled.id, "schema": pooled.schema, "revision": TENANT.head}
-    else:
+    if pooled is None:
         identity = new_id()
-        place = {"id": identity, "schema": schema_name(identity)}
-    return TenantRow(**place, database=name, slug=slug, status="provisioning")
+        schema, revision = schema_name(identity), None
+    else:
+        identity, schema, revision = pooled.id, pooled.schema, TENANT.head
+    return TenantRow(id=identity, schema=schema, revision=revision, database=name, slug=slug, status="provisioning")
 
 
 async def _unfinished_row(session: AsyncSession, slug: str) -> TenantRow | None:

@@ -10,7 +10,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for noun in (dev, serve, worker, migrate, tenants, domains, plans, clients, keys, users, roles):
+for noun in (dev, serve, worker, migrate, tenants, domains, databases, plans, clients, keys, users, roles):
     app.add_typer(noun.app)
 
 

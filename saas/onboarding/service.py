@@ -3,8 +3,9 @@
 import asyncio
 from dataclasses import dataclass
 
+from saas.audit.service import Target, record
 from saas.identity.passwords import hash_password
-from saas.identity.service import check_email, create_owner
+from saas.identity.service import check_email, create_owner, remove_everybody
 from saas.keys.service import KeyService
 from saas.kit.ids import new_password
 from tenants import provisioning
@@ -33,25 +34,33 @@ async def onboard(
     plan: str,
     owner_email: str,
     domain: str | None = None,
+    on: str | None = None,
 ) -> Onboarded:
     """Create the tenant, or finish creating it: whatever stopped an earlier call, this one goes on from there.
 
-    A tenant that is active or suspended stays as it is. Raises InvalidEmail and what `provisioning.create_row` and
-    `ensure_schema` raise.
+    `on` is the name of its database; None: where there is room. A tenant that is active or suspended stays as it is.
+    Raises InvalidEmail and what `provisioning.create_row` and `ensure_schema` raise.
     """
     email = check_email(owner_email)
     try:
-        tenant = await provisioning.create_row(database, registry, slug=slug, name=name, plan=plan, domain=domain)
+        tenant = await provisioning.create_row(
+            database, registry, slug=slug, name=name, plan=plan, domain=domain, on=on
+        )
     except TenantExists:
         return await _existing(database, registry, slug, email)
     password = new_password()
     password_hash, _ = await asyncio.gather(hash_password(password), provisioning.ensure_schema(database, tenant))
-    # Key, owner and activation are one transaction: nobody is served half, and of two calls one knows the password.
-    async with database.tenant_session(tenant) as session:
-        if await provisioning.activate(session, tenant):
+    # Activation holds the tenant's row until all of it is committed: nobody is served half, and of two calls one knows
+    # the password. In another database key and owner are committed first, and made anew if that is all that was.
+    async with database.registry_and_schema(tenant) as (rows, session):
+        if await provisioning.activate(rows, tenant):
+            if not database.shares_registry(tenant):
+                await remove_everybody(session)
             await keys.create_first(session, tenant.id)
             await create_owner(session, email, password_hash)
-            return Onboarded(await registry.get(session, slug), email, password, created=True)
+            target = Target("tenant", tenant.id, slug)
+            record(session, "tenant.created", target=target, details={"owner": email, "plan": plan})
+            return Onboarded(await registry.get(rows, slug), email, password, created=True)
     return await _existing(database, registry, slug, email)
 
 

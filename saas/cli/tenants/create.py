@@ -22,6 +22,9 @@ def create(
     domain: Annotated[
         str | None, typer.Option(help="A custom domain that also leads to it, taken as proved on your word.")
     ] = None,
+    database: Annotated[
+        str | None, typer.Option(help="See `saas databases list`.", show_default="where there is room")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Create a tenant: registry, schema, signing key and owner, whose password is printed once.
@@ -40,6 +43,7 @@ def create(
             plan=plan,
             owner_email=owner_email,
             domain=domain,
+            on=database,
         )
 
     done = run(work)
