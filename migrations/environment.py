@@ -42,7 +42,7 @@ def run(scripts: Scripts, metadata: MetaData) -> None:
     elif _would_migrate():
         raise CommandError("Databases are migrated by `saas migrate`; with --sql this shows what a revision does")
     else:
-        with _server() as url:
+        with server() as url:
             asyncio.run(_compare(url, scripts, metadata))
 
 
@@ -91,7 +91,8 @@ async def _migrated(url: str, scripts: Scripts) -> AsyncIterator[AsyncSession]:
 
 
 @contextmanager
-def _server() -> Iterator[str]:
+def server() -> Iterator[str]:
+    """The URL of the server that is set, or of the embedded one for the time of the block."""
     settings = Settings()
     if settings.database.url:
         yield settings.database.url

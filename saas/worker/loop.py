@@ -1,9 +1,10 @@
 """The loop of `saas worker`. Several may run at once: what one has taken, the others leave alone."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from saas.services import WAITING_LOGOUTS, Services
-from saas.worker.jobs import Job, jobs_of
+from saas.worker.jobs import Job, PlatformJob, jobs_of, platform_jobs_of
 from tenants.registry import Tenant
 
 log = structlog.get_logger(__name__)
@@ -35,9 +36,17 @@ class Outcome:
 class Worker:
     """One job after another is not how it goes: each has its own rhythm."""
 
-    def __init__(self, services: Services, jobs: Sequence[Job] | None = None) -> None:
+    def __init__(
+        self,
+        services: Services,
+        jobs: Sequence[Job] | None = None,
+        platform_jobs: Sequence[PlatformJob] | None = None,
+    ) -> None:
+        """Without any, it has all jobs that there are."""
+        everything = jobs is None and platform_jobs is None
         self._services = services
-        self._jobs = jobs_of(services) if jobs is None else jobs
+        self._jobs = jobs_of(services) if everything else jobs or ()
+        self._platform_jobs = platform_jobs_of(services) if everything else platform_jobs or ()
         self._parallel = services.settings.worker.parallel
         self._stop = asyncio.Event()
 
@@ -47,21 +56,24 @@ class Worker:
 
     async def once(self) -> list[Outcome]:
         """One round of each job. Raises what keeps it from the list of tenants."""
-        return [await self._round(job) for job in self._jobs]
+        platform = [await self._platform_round(job) for job in self._platform_jobs]
+        return [*platform, *[await self._round(job) for job in self._jobs]]
 
     async def run(self) -> None:
         """Until `stop`."""
-        await asyncio.gather(*map(self._repeat, self._jobs), self._answer_urgent())
+        rounds = [(job.name, job.interval, partial(self._round, job)) for job in self._jobs]
+        rounds += [(job.name, job.interval, partial(self._platform_round, job)) for job in self._platform_jobs]
+        await asyncio.gather(*(self._repeat(*each) for each in rounds), self._answer_urgent())
 
-    async def _repeat(self, job: Job) -> None:
+    async def _repeat(self, name: str, interval: float, do_round: Callable[[], Awaitable[Outcome]]) -> None:
         while not self._stop.is_set():
             try:
-                outcome = await self._round(job)
+                outcome = await do_round()
                 if outcome.done or outcome.failed:
                     log.info("A round is done", **_fields(outcome))
             except (SQLAlchemyError, OSError) as error:
-                log.warning("The tenants could not be listed, trying again", job=job.name, reason=str(error))
-            await self._sleep(job.interval)
+                log.warning("The tenants could not be listed, trying again", job=name, reason=str(error))
+            await self._sleep(interval)
 
     async def _answer_urgent(self) -> None:
         """Valkey is told of sessions that have ended; what it forgets, the next round finds."""
@@ -83,6 +95,18 @@ class Worker:
         waiting = iter([tenant for tenant in active if only is None or tenant.id in only])
         outcome = Outcome(job.name)
         await asyncio.gather(*(self._take(job, waiting, outcome) for _ in range(self._parallel)))
+        return outcome
+
+    async def _platform_round(self, job: PlatformJob) -> Outcome:
+        outcome = Outcome(job.name)
+        try:
+            while not self._stop.is_set() and (done := await job.work()):
+                outcome.done += done
+        except (SQLAlchemyError, OSError):
+            raise
+        except Exception:
+            outcome.failed += 1
+            log.exception("A job failed for the platform, and is tried again", job=job.name)
         return outcome
 
     async def _take(self, job: Job, waiting: Iterator[Tenant], outcome: Outcome) -> None:
