@@ -16,7 +16,8 @@ from saas.oauth.definition import ClientDefinition
 from saas.onboarding.service import onboard
 from saas.services import Services, open_services
 from saas.settings import Settings
-from tenants.migrate.runner import migrate_all, migrate_platform
+from tenants.migrate.rollout import migrate_all
+from tenants.migrate.runner import migrate_platform
 from tenants.registry import Tenant
 
 #: Slug and plan.

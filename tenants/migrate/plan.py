@@ -1,11 +1,13 @@
 """Who is behind, in one query each: what `saas migrate` works through and `/readyz` asks."""
 
+import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Text, func, or_, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from tenants.database import DEFAULT, Database
 from tenants.errors import TenantNotFound
@@ -14,6 +16,8 @@ from tenants.models import TenantRow
 
 #: The share of tenants that may be behind without a process being unready.
 _MAY_BE_BEHIND: Final = 0.01
+#: Seconds that another database than the registry's has to say what it is at.
+_ANSWER: Final = 1.0
 #: Those whose schema is whole, and nobody else's to change. A deleted one may be restored.
 _MADE: Final = ("active", "suspended", "deleted")
 _COLUMNS: Final = select(TenantRow.id, TenantRow.slug, TenantRow.schema, TenantRow.database, TenantRow.revision)
@@ -75,12 +79,26 @@ async def readiness(database: Database) -> str | None:
     """
     if await platform_is_behind(database):
         return "the platform's schema is behind: run `saas migrate`"
+    others = await asyncio.gather(*(_reachable_and_behind(database, name) for name in database.names[1:]))
+    if any(others):
+        late = ", ".join(name for name, is_late in zip(database.names[1:], others, strict=True) if is_late)
+        return f"the platform's schema in {late} is behind: run `saas migrate`"
     counts = select(func.count().filter(*_is_behind(TENANT)), func.count()).where(TenantRow.status.in_(_MADE))
     async with database.platform_session() as session:
         waiting, total = (await session.execute(counts)).one()
     if waiting <= total * _MAY_BE_BEHIND:
         return None
     return f"{waiting} of the tenants' schemas are behind: run `saas migrate`"
+
+
+async def _reachable_and_behind(database: Database, name: str) -> bool:
+    """Whether the platform's schema there is behind. Where nobody answers it is not: that is no fault of this code,
+    and only the tenants that are there cannot be served."""
+    try:
+        async with asyncio.timeout(_ANSWER):
+            return await platform_is_behind(database, name=name)
+    except (SQLAlchemyError, OSError):
+        return False
 
 
 def _is_behind(scripts: Scripts) -> tuple[ColumnElement[bool], ...]:

@@ -68,6 +68,15 @@ class Scripts:
                 return self.steps[index:]
         raise InvalidRevision(f"The schema is at revision {revision}, which this version does not know: deploy a newer")
 
+    def between(self, revision: str | None, target: str | None) -> tuple[Step, ...]:
+        """The steps from `revision` to `target` (None: the head); none where it is beyond. Raises InvalidRevision."""
+        steps = self.after(revision)
+        if target is None or target == revision:
+            return steps if target is None else ()
+        self.after(target)
+        names = [step.revision for step in steps]
+        return steps[: names.index(target) + 1] if target in names else ()
+
 
 class _Statements(list[str]):
     """What Alembic writes its SQL to: one statement at a time."""

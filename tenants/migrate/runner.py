@@ -1,7 +1,6 @@
 """Apply rendered revisions: one transaction a schema, which moves its `alembic_version` and the registry together."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import asyncio
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -11,15 +10,19 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tenants.base import PLATFORM_SCHEMA
-from tenants.database import Database, quote_identifier
-from tenants.errors import SchemaBusy, TenancyError, TenantNotFound
-from tenants.migrate.plan import Behind, behind
+from tenants.database import Database
+from tenants.errors import SchemaBusy, TenantNotFound
+from tenants.migrate.flat import steps_from_nothing
+from tenants.migrate.message import ATTEMPTS, LOCK_TIMEOUT_MS, PAUSE, TABLE_LOCK_TIMEOUT_MS, script_of
 from tenants.migrate.render import PLATFORM, TENANT, Scripts, Step
 from tenants.models import TenantRow
+from tenants.schemas import check_created, creation
 
-#: How long a migration waits for who uses the schema. Those who come after it wait behind it, so it is short.
-LOCK_TIMEOUT_MS: Final = 5_000
 _LOCK_NOT_AVAILABLE: Final = "55P03"
+
+
+class TablesBusy(SchemaBusy):
+    """Requests use the tables: they go first, and the migration tries again."""
 
 
 class Target(Protocol):
@@ -29,67 +32,70 @@ class Target(Protocol):
     def id(self) -> UUID: ...
     @property
     def schema(self) -> str: ...
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What `migrate_all` did: slugs that were moved, and those that failed with the cause."""
-
-    migrated: list[str] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)
+    @property
+    def database(self) -> str: ...
 
 
 async def migrate_platform(database: Database, scripts: Scripts = PLATFORM) -> tuple[str, ...]:
-    """Bring the platform's schema to the head, making it where there is none; returns the revisions applied.
+    """Bring the platform's schema of every database to the head, making it where there is none.
 
-    Raises SchemaBusy and InvalidRevision.
+    Returns the revisions applied anywhere. Raises SchemaBusy and InvalidRevision.
     """
-    async with database.platform_session() as session:
-        await lock(session, PLATFORM_SCHEMA)
-        steps = await _advance(session, PLATFORM_SCHEMA, scripts)
-    return tuple(step.revision for step in steps)
+    applied: set[str] = set()
+    for name in database.names:
+        async with database.platform_session(name) as session:
+            await lock(session, PLATFORM_SCHEMA)
+            steps = await _advance(session, PLATFORM_SCHEMA, scripts)
+        applied.update(step.revision for step in steps)
+    return tuple(step.revision for step in scripts.steps if step.revision in applied)
 
 
-async def migrate_tenant(database: Database, tenant: Target, scripts: Scripts = TENANT) -> tuple[str, ...]:
-    """Bring a tenant's schema to the head, making it where there is none; returns the revisions applied.
+async def migrate_tenant(
+    database: Database, tenant: Target, scripts: Scripts = TENANT, target: str | None = None
+) -> tuple[str, ...]:
+    """Bring a tenant's schema to `target` (None: the head), making it where there is none; returns what was applied.
 
-    The schema's own version decides what runs, read under its lock, so that nothing runs twice. Raises SchemaBusy,
-    InvalidRevision, and TenantNotFound where the tenant is being deleted: its schema must not rise again.
+    The schema's own version decides what runs, read under its lock, so that nothing runs twice; one that is beyond
+    `target` stays there. It waits a few seconds for requests, in short turns, so that nobody waits long behind it.
+    Raises SchemaBusy, InvalidRevision, and TenantNotFound where the tenant is being deleted: its schema must not rise
+    again.
     """
-    async with database.tenant_session(tenant) as session:
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return await _migrate_once(database, tenant, scripts, target)
+        except TablesBusy:
+            if attempt == ATTEMPTS:
+                raise
+            await asyncio.sleep(PAUSE)
+    raise AssertionError("The last attempt returns or raises")
+
+
+async def _migrate_once(database: Database, tenant: Target, scripts: Scripts, target: str | None) -> tuple[str, ...]:
+    async with database.registry_and_schema(tenant) as (registry, session):
+        if not database.shares_registry(tenant):  # who deletes it waits for this: its schema must not rise again
+            mine = select(TenantRow.id).where(TenantRow.id == tenant.id, TenantRow.status != "deleting")
+            _check_found(await registry.scalar(mine.with_for_update()), tenant)
         await lock(session, tenant.schema)
-        steps = await _advance(session, tenant.schema, scripts)
-        registered = await session.scalar(
+        steps = await _advance(session, tenant.schema, scripts, target)
+        registered = await registry.scalar(
             update(TenantRow)
             .where(TenantRow.id == tenant.id, TenantRow.status != "deleting")
-            .values(revision=scripts.head)
+            .values(revision=await session.scalar(select(scripts.version_table)))
             .returning(TenantRow.id)
         )
-        if registered is None:
-            raise TenantNotFound(f"There is no tenant with the schema {tenant.schema}, or it is being deleted")
+        _check_found(registered, tenant)
     return tuple(step.revision for step in steps)
 
 
-async def migrate_all(
-    database: Database,
-    on_progress: Callable[[Behind, int, int], None] | None = None,
-    scripts: Scripts = TENANT,
-) -> Outcome:
-    """Bring every tenant that is behind to the head, one after the other; one that fails does not stop the rest.
+def _check_found(tenant_id: UUID | None, tenant: Target) -> None:
+    if tenant_id is None:
+        raise TenantNotFound(f"There is no tenant with the schema {tenant.schema}, or it is being deleted")
 
-    `on_progress(tenant, done, total)` is called after each. Where nobody is behind this is one SELECT.
-    """
-    outcome = Outcome()
-    tenants = await behind(database, scripts)
-    for done, tenant in enumerate(tenants, start=1):
-        try:
-            await migrate_tenant(database, tenant, scripts)
-            outcome.migrated.append(tenant.slug)
-        except (asyncpg.PostgresError, DBAPIError, TenancyError) as error:
-            outcome.failed[tenant.slug] = str(getattr(error, "orig", None) or error)
-        if on_progress is not None:
-            on_progress(tenant, done, len(tenants))
-    return outcome
+
+async def make_schema(session: AsyncSession, schema: str, scripts: Scripts = TENANT) -> None:
+    """A schema at the head for nobody yet, in a transaction on its database. Raises SchemaBusy and InvalidRevision."""
+    await lock(session, schema)
+    await _advance(session, schema, scripts)
 
 
 async def lock(session: AsyncSession, subject: str) -> None:
@@ -111,21 +117,25 @@ async def execute_script(session: AsyncSession, script: str) -> None:
         raise TypeError("The engine was not made by tenants.database")
     try:
         await driver.execute(script)
-    except asyncpg.LockNotAvailableError as error:
-        raise SchemaBusy("The schema is in use and did not become free: run this again") from error
+    except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
+        raise TablesBusy("The schema is in use and did not become free: run this again") from error
 
 
-async def _advance(session: AsyncSession, schema: str, scripts: Scripts) -> tuple[Step, ...]:
+async def _advance(session: AsyncSession, schema: str, scripts: Scripts, target: str | None = None) -> tuple[Step, ...]:
     version = scripts.version_table.fullname
     await execute_script(
         session,
-        f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(schema)};"
+        f"{creation(session, schema)}"
         f"CREATE TABLE IF NOT EXISTS {version} "
-        "(version_num varchar(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))",
+        "(version_num varchar(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num));"
+        f"SET LOCAL lock_timeout = {TABLE_LOCK_TIMEOUT_MS}",
     )
-    steps = scripts.after(await session.scalar(select(scripts.version_table)))
+    revision = await session.scalar(select(scripts.version_table))
+    if revision is None:
+        await check_created(session, schema)
+    from_nothing = revision is None and target is None
+    steps = steps_from_nothing(scripts) if from_nothing else scripts.between(revision, target)
     if steps:
-        statements = [statement for step in steps for statement in step.statements]
-        move = f"DELETE FROM {version}; INSERT INTO {version} VALUES ('{scripts.head}')"  # noqa: S608 - checked names
-        await execute_script(session, "\n".join((*statements, move)))
+        move = f"DELETE FROM {version}; INSERT INTO {version} VALUES ('{steps[-1].revision}')"  # noqa: S608 - checked
+        await execute_script(session, f"{script_of(steps)}\n{move}")
     return steps

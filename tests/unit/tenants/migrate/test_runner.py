@@ -1,5 +1,4 @@
 import asyncio
-from pathlib import Path
 
 import asyncpg
 import pytest
@@ -9,32 +8,13 @@ from tenants import provisioning
 from tenants.database import Database
 from tenants.errors import InvalidRevision, SchemaBusy, TenantNotFound
 from tenants.migrate import runner
+from tenants.migrate.flat import steps_from_nothing
 from tenants.migrate.plan import Behind, behind, platform_is_behind, platform_revision, readiness
 from tenants.migrate.render import PLATFORM, TENANT, Scripts
-from tenants.migrate.runner import migrate_all, migrate_platform, migrate_tenant
+from tenants.migrate.rollout import Outcome, migrate_all
+from tenants.migrate.runner import migrate_platform, migrate_tenant
 from tenants.registry import Tenant
 from tests.unit.tenants.conftest import Process, Statements, new_slug
-from tests.unit.tenants.migrate.test_render import write
-
-
-@pytest.fixture
-async def alone(empty_database: Database) -> Process:
-    """A process on a database of its own, where `migrate_all` finds nobody else's tenants."""
-    process = Process.start(empty_database.engine.url.render_as_string(hide_password=False))
-    await migrate_platform(process.database)
-    await process.database.engine.dispose()
-    return process
-
-
-@pytest.fixture
-def longer(tmp_path: Path) -> Scripts:
-    """The tenants' revisions and two more."""
-    (tmp_path / "versions").mkdir()
-    for file in (TENANT.location / "versions").glob("*.py"):
-        (tmp_path / "versions" / file.name).write_text(file.read_text())
-    write(tmp_path, "9001", TENANT.head, 'op.add_column("projects", sa.Column("colour", sa.Text()))')
-    write(tmp_path, "9002", "9001", 'op.create_index("projects_colour_idx", "projects", ["colour"])')
-    return Scripts(tmp_path)
 
 
 async def _revision(process: Process, tenant: Tenant) -> tuple[str | None, str | None]:
@@ -68,7 +48,7 @@ async def test_platform_is_made_from_nothing_once(empty_database: Database) -> N
 async def test_tenant_is_migrated_once_by_many(process: Process) -> None:
     tenant = await provisioning.create_row(process.database, process.registry, slug=new_slug(), name="X", plan="free")
     applied = await asyncio.gather(*(migrate_tenant(process.database, tenant) for _ in range(4)))
-    assert sorted(applied) == [(), (), (), tuple(step.revision for step in TENANT.steps)]
+    assert sorted(applied) == [(), (), (), tuple(step.revision for step in steps_from_nothing(TENANT))]
     assert await _revision(process, tenant) == (TENANT.head, TENANT.head)
 
 
@@ -91,13 +71,12 @@ async def test_everyone_who_is_behind_is_moved(alone: Process, longer: Scripts) 
     for tenant in tenants:
         assert await _revision(alone, tenant) == ("9002", "9002")
     statements = Statements(alone)
-    assert await migrate_all(alone.database, on_progress, longer) == runner.Outcome()
+    assert await migrate_all(alone.database, on_progress, longer) == Outcome()
     assert statements.count == 1
     assert await behind(alone.database) == []  # ahead of this code is not behind
     assert await readiness(alone.database) is None
     with pytest.raises(InvalidRevision, match="9002"):
         await migrate_tenant(alone.database, tenants[0])
-    await alone.database.close()
 
 
 async def test_one_failure_leaves_its_schema_whole_and_stops_nobody(alone: Process, longer: Scripts) -> None:
@@ -114,7 +93,6 @@ async def test_one_failure_leaves_its_schema_whole_and_stops_nobody(alone: Proce
         await session.execute(text("DROP INDEX projects_colour_idx"))
     assert await _revision(alone, tenants[1]) == (TENANT.head, TENANT.head)
     assert (await migrate_all(alone.database, scripts=longer)).migrated == [tenants[1].slug]
-    await alone.database.close()
 
 
 async def test_readiness_counts_who_is_behind(alone: Process) -> None:
@@ -123,13 +101,13 @@ async def test_readiness_counts_who_is_behind(alone: Process) -> None:
     assert await readiness(alone.database) == "1 of the tenants' schemas are behind: run `saas migrate`"
     assert (await migrate_all(alone.database)).migrated == [made.slug]  # its schema was not: the registry learns
     assert await readiness(alone.database) is None
-    await alone.database.close()
 
 
 async def test_busy_schema_is_reported_and_left(
     process: Process, monkeypatch: pytest.MonkeyPatch, longer: Scripts
 ) -> None:
-    monkeypatch.setattr(runner, "LOCK_TIMEOUT_MS", 50)
+    for name, value in (("LOCK_TIMEOUT_MS", 50), ("TABLE_LOCK_TIMEOUT_MS", 50), ("ATTEMPTS", 2), ("PAUSE", 0)):
+        monkeypatch.setattr(runner, name, value)
     tenant = await process.make()
     async with process.database.tenant_session(tenant) as session:
         await session.execute(text("SELECT count(*) FROM projects"))

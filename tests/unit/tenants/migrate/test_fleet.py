@@ -1,0 +1,94 @@
+"""Several processes migrate at once; any of them may die at any moment."""
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+
+import psutil
+from sqlalchemy import text
+
+from tenants.migrate.plan import Behind, behind
+from tenants.migrate.render import Scripts
+from tenants.migrate.rollout import migrate_all
+from tests.unit.tenants.conftest import Process
+from tests.unit.tenants.migrate.conftest import Many
+
+ROOT = Path(__file__).parents[4]
+
+
+async def runs(process: Process, tenants: list[Behind]) -> set[tuple[str, int]]:
+    """The revisions of the schemas, and how often the second one ran there."""
+    found = set()
+    for tenant in tenants:
+        async with process.database.tenant_session(tenant) as session:
+            row = await session.execute(text("SELECT (SELECT version_num FROM alembic_version), count(*) FROM runs"))
+            found.add(tuple(row.one()))
+    return found
+
+
+async def gone(pids: list[int]) -> bool:
+    """All of them have ended, in time."""
+    deadline = time.monotonic() + 10
+    while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in pids):
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(0.02)
+    return True
+
+
+async def test_killed_at_any_moment_a_rerun_finishes_and_does_nothing_twice(
+    alone: Process, many: Many, small: Scripts
+) -> None:
+    tenants = await many(50)
+    url = alone.database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    program = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.unit.tenants.migrate.killed", url, str(small.location)),
+        *("me:1", "me:7", "worker:2"),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await program.communicate()
+    first, second, third, end = map(json.loads, output.splitlines())
+    for killed in (first, second, third):
+        assert len(killed["workers"]) in {1, 2}
+        assert await gone(killed["workers"])
+    assert end["failed"] == {}
+    assert 0 < end["migrated"] <= 50 - 8  # the killed runs had moved some
+    assert await behind(alone.database, small) == []
+    assert await runs(alone, tenants) == {("a2", 1)}
+
+
+async def test_failures_are_told_and_stop_the_run_where_they_are_many(
+    alone: Process, many: Many, small: Scripts
+) -> None:
+    tenants = await many(40)
+    for tenant in tenants[3:6]:
+        async with alone.database.tenant_session(tenant) as session:
+            await session.execute(text("DROP TABLE runs"))
+    canary = await migrate_all(alone.database, scripts=small, canaries=[tenants[3].slug], processes=2)
+    assert canary.halted == f"the canary {tenants[3].slug} failed"
+    assert (canary.migrated, list(canary.failed), canary.left) == ([], [tenants[3].slug], 39)
+    few = await migrate_all(alone.database, scripts=small, max_failures=1, processes=1)
+    assert few.halted == "more than 1 failed"
+    assert few.left >= 40 - 4 - 16
+    assert all("runs" in cause for cause in few.failed.values())
+    rest = await migrate_all(alone.database, scripts=small, canaries=[tenants[-1].slug], processes=2)
+    assert rest.halted is None
+    assert set(rest.failed) == {tenant.slug for tenant in tenants[3:6]}
+    assert len(few.migrated) + len(rest.migrated) == 37
+    assert {tenant.slug for tenant in await behind(alone.database, small)} == set(rest.failed)
+
+
+async def test_what_the_registry_does_not_know_is_read_from_the_schema(
+    alone: Process, many: Many, small: Scripts
+) -> None:
+    tenants = await many(33)
+    assert (await migrate_all(alone.database, scripts=small, processes=2)).failed == {}
+    async with alone.database.platform_session() as session:  # as where it commits on its own, and was killed before
+        await session.execute(text("UPDATE platform.tenants SET revision = 'a1'"))
+    outcome = await migrate_all(alone.database, scripts=small, processes=1)
+    assert (len(outcome.migrated), outcome.failed) == (33, {})
+    assert await runs(alone, tenants) == {("a2", 1)}
+    assert await behind(alone.database, small) == []
