@@ -1,13 +1,15 @@
 from collections.abc import MutableMapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from tenants.errors import TenancyError
+from tenants.lifecycle import rename
 from tenants.middleware import ASGIApp, Receive, Scope, Send, TenantMiddleware
 from tenants.registry import Tenant
 from tenants.resolver import Resolver
-from tests.unit.tenants.conftest import Process
+from tests.unit.tenants.conftest import Process, new_slug
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -96,3 +98,40 @@ async def test_exempt_paths_and_other_scopes_pass_without_a_tenant(middleware: T
     await call(middleware, [], kind="lifespan")
     assert [("tenant" in scope) for scope in app.scopes] == [False, False]
     assert len(await call(middleware, [], path="/healthz/")) == 2
+
+
+@pytest.mark.parametrize(
+    ("target", "location"),
+    [
+        ((b"/a%2Fb", b"x=1&y=%20"), b"/a%2Fb?x=1&y=%20"),
+        ((None, b""), b"/a/b%20c"),
+        ((b"@evil.example", b""), b"/"),
+        ((b"*", b""), b"/"),
+    ],
+    ids=["as it is", "without a raw path", "another host", "no path"],
+)
+async def test_the_former_host_redirects(
+    middleware: TenantMiddleware, app: App, process: Process, target: tuple[bytes | None, bytes], location: bytes
+) -> None:
+    tenant = await process.make()
+    async with process.database.platform_session() as session:
+        renamed = await rename(session, process.registry, tenant.slug, new_slug(), redirect_for=timedelta(days=1))
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    headers = [(b"host", tenant.host.encode())]
+    scope = {"type": "http", "path": "/a/b c", "raw_path": target[0], "query_string": target[1], "headers": headers}
+    await middleware(scope, receive, send)
+    start, body = sent
+    assert (start["status"], body["body"]) == (308, b"")
+    found = dict(start["headers"])
+    assert found[b"location"] == renamed.issuer.encode() + location
+    assert found[b"cache-control"] == b"no-store", "the host may be another tenant's one day"
+    (closed,) = await call(middleware, headers, kind="websocket")
+    assert closed["type"] == "websocket.close"
+    assert app.scopes == []
