@@ -3,6 +3,7 @@
 from sqlalchemy import MetaData
 
 from saas import features
+from saas.audit import models as audit
 from saas.identity import models as identity
 from saas.keys import models as keys
 from saas.oauth import models as oauth
@@ -14,4 +15,4 @@ PLATFORM: MetaData = PlatformBase.metadata
 TENANT: MetaData = TenantBase.metadata
 
 #: A module's tables are part of the metadata once it is imported; `features` brings in those of every feature.
-MODULES = (features, grants, identity, keys, oauth, registry)
+MODULES = (audit, features, grants, identity, keys, oauth, registry)

@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from redis.asyncio import Redis
@@ -28,6 +30,7 @@ from saas.keys.service import KeyService
 from saas.kit.background import Background, end
 from saas.kit.crypto import Sealer
 from saas.kit.mail import MailboxMailer, Mailer, NoMailer, SmtpMailer
+from saas.kit.metrics import Metrics
 from saas.kit.outbound import Outbound
 from saas.kit.redis import Channel, open_client
 from saas.oauth.backchannel import BackchannelLogout
@@ -36,11 +39,12 @@ from saas.oauth.connected_apps import ConnectedAppService
 from saas.oauth.grants.cleanup import Cleanup
 from saas.oauth.grants.endings import Endings
 from saas.oauth.grants.logouts import LogoutQueue
-from saas.oauth.grants.revocations import Revocations
+from saas.oauth.grants.revocations import Revocations, revoked_until
 from saas.oauth.scopes import SCOPES
 from saas.oauth.store import GrantStorage
 from saas.ratelimit.decision import Rate
 from saas.ratelimit.limiter import Limiter, Subject
+from saas.ratelimit.upkeep import kept_up
 from saas.settings import MailSettings, Settings, decode_key
 from saas.web.csrf import Csrf
 from tenants.changes import Changes
@@ -80,6 +84,7 @@ class Services:
     connected_apps: ConnectedAppService
     verifier: TokenVerifier
     limiter: Limiter
+    metrics: Metrics
     hooks: Hooks
     sessions: SessionService
     links: LinkService
@@ -119,7 +124,7 @@ def build_services(settings: Settings) -> Services:
             raise ValueError(f"{name} is not set")
     master_key = decode_key(settings.secrets.master_key)
     origin, hosts = settings.public.origin, settings.public.platform_hosts
-    redis = open_client(settings.redis.url, settings.redis.timeout)
+    redis = open_client(settings.redis.url, settings.redis.timeout, cluster=settings.redis.cluster)
     channel = Channel(redis, _CHANNEL)
     changes = Changes(channel.publish)
     database = Database(
@@ -145,6 +150,9 @@ def build_services(settings: Settings) -> Services:
         settings.limits,
         workers=settings.server.workers,
         command_timeout=settings.redis.timeout,
+        cluster=settings.redis.cluster,
+        load_revoked=partial(revoked_until, database),
+        token_lifetime=settings.tokens.access_ttl,
     )
     hooks, access_ttl = Hooks(), settings.tokens.access_ttl
     revocations = Revocations(limiter.revoke)
@@ -187,6 +195,7 @@ def build_services(settings: Settings) -> Services:
         connected_apps=ConnectedAppService(clients, catalogue, endings),
         verifier=TokenVerifier(keys, client_is_live, changes),
         limiter=limiter,
+        metrics=Metrics(str(os.getpid())),
         hooks=hooks,
         sessions=sessions,
         links=links,
@@ -232,7 +241,8 @@ async def kept_fresh(services: Services) -> AsyncIterator[None]:
             await asyncio.sleep(_POLL_INTERVAL)
             await poll(name)
 
-    async with services.channel.listen(services.changes.received):
+    limits = kept_up(services.limiter, services.metrics, token_lifetime=services.settings.tokens.access_ttl)
+    async with limits, services.channel.listen(services.changes.received):
         names = services.database.names
         await asyncio.gather(*map(poll, names))
         tasks = [asyncio.create_task(poll_forever(name), name=f"poll the epoch of {name}") for name in names]

@@ -4,6 +4,7 @@ A claim takes nothing: the host resolves to nobody, and any other tenant may cla
 """
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -20,6 +21,7 @@ from tenants.hosts import HOSTS_LOCK, check_free, check_own
 from tenants.migrate.runner import lock
 from tenants.models import DomainClaimRow, DomainRow, TenantRow
 from tenants.names import check_domain, normalize_host
+from tenants.plans import check_cap, require_feature
 from tenants.registry import Registry, Tenant
 from tenants.txt import TxtResolver
 
@@ -44,7 +46,8 @@ class Domain:
 async def add_domain(session: AsyncSession, registry: Registry, tenant: Tenant, host: str) -> Domain:
     """Claim a host; what was claimed or proved already is returned as it is.
 
-    Raises InvalidName, TooManyDomains, and HostTaken for a host of the platform or one that another tenant has proved.
+    Raises InvalidName, TooManyDomains, HostTaken for a host of the platform or one that another tenant has proved, and
+    FeatureNotInPlan and CapReached: claims count as domains do.
     """
     canonical = check_own(registry, check_domain(host))
     if canonical.endswith(f".{registry.origin.base_domain}"):
@@ -53,6 +56,8 @@ async def add_domain(session: AsyncSession, registry: Registry, tenant: Tenant, 
     known = {domain.host: domain for domain in await list_domains(session, tenant)}
     if canonical in known:
         return known[canonical]
+    require_feature(tenant.plan, "custom-domains")
+    check_cap(tenant.plan, "domains", len(known))  # true until the commit: the tenant's row is locked
     await check_free(session, tenant.id, [canonical])
     if sum(domain.verified_at is None for domain in known.values()) >= MAX_CLAIMS:
         raise TooManyDomains(f"{MAX_CLAIMS} domains wait for their proof: remove those that are not needed")
@@ -72,11 +77,19 @@ async def list_domains(session: AsyncSession, tenant: Tenant) -> list[Domain]:
     ]
 
 
-async def verify_domain(database: Database, tenant: Tenant, host: str, resolver: TxtResolver) -> Domain:
+async def verify_domain(
+    database: Database,
+    tenant: Tenant,
+    host: str,
+    resolver: TxtResolver,
+    *,
+    told: Callable[[AsyncSession, str], None] | None = None,
+) -> Domain:
     """Look for the proof; where it is there, the host leads to the tenant from now on, within a second.
 
-    No transaction is open while name servers are asked. Raises DomainNotFound, DomainNotProved, NameServersSilent, and
-    HostTaken where another tenant has proved the host before.
+    No transaction is open while name servers are asked. `told` is called with a session of the tenant's and the host,
+    in the transaction in which the host becomes the tenant's. Raises DomainNotFound, DomainNotProved,
+    NameServersSilent, and HostTaken where another tenant has proved the host before.
     """
     canonical = normalize_host(host)
     async with database.platform_session() as session:
@@ -90,8 +103,11 @@ async def verify_domain(database: Database, tenant: Tenant, host: str, resolver:
         return domain
     found = await resolver.txt(domain.record)
     if domain.value in found:
-        async with database.platform_session() as session:
-            return await _prove(session, tenant.id, domain)
+        async with database.registry_and_schema(tenant) as (session, schema):
+            proved, new = await _prove(session, tenant.id, domain)
+            if new and told is not None:
+                told(schema, proved.host)
+            return proved
     says = f"it says {found[0][:100]!r}" if found else "there is none"
     raise DomainNotProved(
         f'{canonical} is not proved: the TXT record {domain.record} has to say "{domain.value}", but {says}. '
@@ -126,8 +142,11 @@ async def waiting(session: AsyncSession, *, checked_before: datetime, most: int)
     return [(slug, host) for slug, host in rows]
 
 
-async def _prove(session: AsyncSession, tenant_id: UUID, domain: Domain) -> Domain:
-    """Turn the claim into a host of the tenant's, unless either went away while the name servers were asked."""
+async def _prove(session: AsyncSession, tenant_id: UUID, domain: Domain) -> tuple[Domain, bool]:
+    """Turn the claim into a host of the tenant's, unless either went away while the name servers were asked.
+
+    The second is false where somebody else has done so meanwhile.
+    """
     await lock(session, HOSTS_LOCK)
     await check_free(session, tenant_id, [domain.host])
     claim = delete(DomainClaimRow).where(_is(tenant_id, domain.host)).returning(DomainClaimRow.host)
@@ -135,11 +154,11 @@ async def _prove(session: AsyncSession, tenant_id: UUID, domain: Domain) -> Doma
         proved = await session.get(DomainRow, domain.host)
         if proved is None:
             raise DomainNotFound(f"{domain.host} was removed meanwhile: add it again")
-        return Domain(domain.host, verified_at=proved.created_at)
+        return Domain(domain.host, verified_at=proved.created_at), False
     row = DomainRow(host=domain.host, tenant_id=tenant_id, created_at=utc_now())
     session.add(row)
     mark_changed(session, tenant_id)
-    return Domain(domain.host, verified_at=row.created_at)
+    return Domain(domain.host, verified_at=row.created_at), True
 
 
 def _is(tenant_id: UUID, host: str) -> ColumnElement[bool]:

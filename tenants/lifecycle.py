@@ -84,10 +84,17 @@ async def delete(session: AsyncSession, registry: Registry, slug: str, *, grace:
     return await registry.get(session, slug)
 
 
-async def restore(database: Database, registry: Registry, slug: str) -> Tenant:
+async def restore(
+    database: Database,
+    registry: Registry,
+    slug: str,
+    *,
+    told: Callable[[AsyncSession, Tenant], None] | None = None,
+) -> Tenant:
     """Serve a deleted tenant again, or keep refusing with the reason for which it was suspended.
 
     Its schema catches up first with the revisions that came meanwhile. A tenant that is not deleted is left as it is.
+    `told` is called in the transaction that restores it, with a session of the tenant's.
     Raises TenantNotFound, TenantNotReady where its purge has begun, SchemaBusy and InvalidRevision.
     """
     async with database.platform_session() as session:
@@ -97,7 +104,7 @@ async def restore(database: Database, registry: Registry, slug: str) -> Tenant:
     if tenant.status != "deleted":
         return tenant
     await migrate_tenant(database, tenant)
-    async with database.platform_session() as session:
+    async with database.registry_and_schema(tenant) as (session, schema):
         restored = await session.scalar(
             update(TenantRow)
             .where(TenantRow.id == tenant.id, TenantRow.status == "deleted")
@@ -107,6 +114,8 @@ async def restore(database: Database, registry: Registry, slug: str) -> Tenant:
         if restored is None:
             raise TenantNotReady(f"{slug} was changed meanwhile: see `saas tenants show {slug}`")
         mark_changed(session, tenant.id)
+        if told is not None:
+            told(schema, tenant)
         return await registry.get(session, slug)
 
 

@@ -134,18 +134,18 @@ class FamilyStore(Protocol):
     def last_answer(self, family: Family) -> dict[str, Any] | None:
         """What the last rotation answered."""
 
-    def end(self, grant_id: UUID, now: datetime) -> None:
+    def end(self, authorization: Authorization, now: datetime, *, reused: bool = False) -> None:
         """Revoke all that an authorization has yielded: its refresh tokens, and its access tokens by their `gid`.
 
-        Does not fail where there is no family, or an ended one.
+        Does not fail where there is no family, or an ended one. `reused`: since something of it came a second time.
         """
 
 
 class RevocationStore(Protocol):
     """Access tokens that are refused before they expire: by their `jti`, or all of a grant by its `gid`."""
 
-    def add(self, token_id: str, until: datetime) -> None:
-        """`until` is when the token expires by itself."""
+    def add(self, token_id: str, until: datetime, client_id: str) -> None:
+        """`until` is when the token expires by itself; `client_id` whose it is."""
 
     def any_of(self, token_ids: Sequence[str]) -> bool:
         """Whether one of them is revoked."""

@@ -10,6 +10,10 @@ from saas.cli.output import JsonOption
 from saas.cli.runtime import run
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from sqlalchemy.ext.asyncio import AsyncSession
+
     from saas.services import Services
     from tenants.domains import Domain
     from tenants.registry import Tenant
@@ -28,12 +32,16 @@ def add(host: _Host, slug: _Tenant, as_json: JsonOption = False) -> None:
     record for two weeks. Until then nobody is reached there, and whoever proves it first has it. The host itself has
     to point here too (CNAME or address), with a certificate for it. The tenant's issuer stays at its primary host.
     """
-    from tenants import domains  # noqa: PLC0415 - slow to import: not for `--help`
+    from saas.audit.tenancy import change_tenant  # noqa: PLC0415 - slow to import: not for `--help`
+    from tenants import domains  # noqa: PLC0415
 
     async def work(services: "Services") -> "Domain":
-        async with services.database.platform_session() as session:
-            tenant = await services.registry.get_made(session, slug)
-            return await domains.add_domain(session, services.registry, tenant, host)
+        tenant = await _tenant(services, slug)
+
+        def change(session: "AsyncSession") -> "Awaitable[Domain]":
+            return domains.add_domain(session, services.registry, tenant, host)
+
+        return await change_tenant(services.database, tenant, "domain.added", change, host=host)
 
     domain = run(work)
     if as_json:
@@ -48,11 +56,12 @@ def add(host: _Host, slug: _Tenant, as_json: JsonOption = False) -> None:
 @app.command()
 def verify(host: _Host, slug: _Tenant, as_json: JsonOption = False) -> None:
     """Look for a domain's TXT record now; where it is right, the domain leads to the tenant within a second."""
-    from tenants import domains  # noqa: PLC0415 - slow to import: not for `--help`
+    from saas.audit.tenancy import tell_verified  # noqa: PLC0415 - slow to import: not for `--help`
+    from tenants import domains  # noqa: PLC0415
 
     async def work(services: "Services") -> "Domain":
         tenant = await _tenant(services, slug)
-        return await domains.verify_domain(services.database, tenant, host, services.txt)
+        return await domains.verify_domain(services.database, tenant, host, services.txt, told=tell_verified)
 
     domain = run(work)
     if as_json:
@@ -83,12 +92,16 @@ def list_domains(slug: _Tenant, as_json: JsonOption = False) -> None:
 @app.command()
 def remove(host: _Host, slug: _Tenant, as_json: JsonOption = False) -> None:
     """Take a domain, or the claim to it, from a tenant; nobody is reached there, within a second."""
-    from tenants import domains  # noqa: PLC0415 - slow to import: not for `--help`
+    from saas.audit.tenancy import change_tenant  # noqa: PLC0415 - slow to import: not for `--help`
+    from tenants import domains  # noqa: PLC0415
 
     async def work(services: "Services") -> None:
         tenant = await _tenant(services, slug)
-        async with services.database.platform_session() as session:
-            await domains.remove_domain(session, tenant, host)
+
+        def change(session: "AsyncSession") -> "Awaitable[None]":
+            return domains.remove_domain(session, tenant, host)
+
+        await change_tenant(services.database, tenant, "domain.removed", change, host=host)
 
     run(work)
     if as_json:

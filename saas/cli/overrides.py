@@ -11,6 +11,10 @@ from saas.cli.output import JsonOption
 from saas.cli.runtime import run
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from sqlalchemy.ext.asyncio import AsyncSession
+
     from saas.services import Services
     from tenants.overrides import Override
 
@@ -67,7 +71,8 @@ def override(
 
     Fields are those that `saas plans show` names. What is left out stays as it is.
     """
-    from tenants import overrides, plan_changes  # noqa: PLC0415 - slow to import: not for `--help`
+    from saas.audit.tenancy import change_tenant  # noqa: PLC0415 - slow to import: not for `--help`
+    from tenants import overrides, plan_changes  # noqa: PLC0415
 
     if show + clear + (until is not None) > 1 or (show and changes) or not (show or clear or changes):
         output.fail("Give FIELD=VALUE, like burst=x2, perhaps with --until; or --clear; or --list", code=2)
@@ -75,11 +80,17 @@ def override(
 
     async def work(services: "Services") -> "tuple[Override, ...]":
         async with services.database.platform_session() as session:
+            tenant = await services.registry.get(session, slug)
+            if show:
+                return await overrides.list_overrides(session, slug)
+
+        def change(session: "AsyncSession") -> "Awaitable[tuple[Override, ...]]":
             if clear:
-                return await overrides.clear_overrides(session, slug, plan_changes.named(changes or ()))
-            if changes:
-                return await overrides.set_overrides(session, slug, plan_changes.parse(changes), end)
-            return await overrides.list_overrides(session, slug)
+                return overrides.clear_overrides(session, slug, plan_changes.named(changes or ()))
+            return overrides.set_overrides(session, slug, plan_changes.parse(changes or ()), end)
+
+        action = "tenant.override_removed" if clear else "tenant.override_set"
+        return await change_tenant(services.database, tenant, action, change, fields=changes or (), until=end)
 
     _print_overrides(slug, run(work), as_json)
 

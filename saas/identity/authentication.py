@@ -2,6 +2,7 @@
 
 from typing import Final, NamedTuple
 
+from saas.audit.service import Target, record
 from saas.identity.passwords import verify_password
 from saas.identity.users import Credentials, UserService
 from tenants.database import Database
@@ -27,3 +28,15 @@ async def authenticate(
         found = await users.credentials(session, email)
     verdict = await verify_password(password, found.password_hash if found else None)
     return Proven(found, verdict.rehashed) if found and verdict else None
+
+
+async def note_refusal(database: Database, users: UserService, tenant: Tenant, email: str) -> None:
+    """Tell the owner's audit log of a sign-in that failed, if there is such an account: how often is the throttle's.
+
+    To be run when the answer is on its way, for it takes longer where there is one.
+    """
+    async with database.tenant_session(tenant) as session:
+        found = await users.credentials(session, email)
+        if found is not None:
+            target = Target("user", found.user_id, found.email)
+            record(session, "session.refused", target=target, details={"step": "password"})

@@ -1,9 +1,11 @@
 """What the pages of a person have in common: who is behind the request, from where, and where it leads next."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import datetime
 from functools import wraps
 from typing import Final
+from urllib.parse import quote
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,9 +13,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from saas.audit.actor import Actor, identify
 from saas.identity.cookies import read_cookie
 from saas.identity.sessions import SessionService, SignedIn
 from saas.web.address import client_address
+from saas.web.csrf import read_form
 from saas.web.pages import error_page
 from tenants.names import normalize_host
 from tenants.registry import Tenant
@@ -27,6 +31,8 @@ _TARGET: Final = re.compile(rf"/(?!/)(?:{_SEGMENT}|/(?!/))*(?:\?(?:{_SEGMENT}|[/
 _DOTS: Final = re.compile(r"/(?:\.|%2e){1,2}(?:/|\?|$)", re.IGNORECASE)
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+Form = Mapping[str, str]
+Act = Callable[[Request, AsyncSession, SignedIn, Form], Awaitable[Response]]
 
 
 def page(path: str, endpoint: Endpoint, *methods: str, name: str | None = None) -> Route:
@@ -55,20 +61,49 @@ async def find_person(request: Request, session: AsyncSession) -> SignedIn | Non
     sessions: SessionService = request.app.state.sessions
     person = await sessions.find(session, read_cookie(request))
     request.scope["session_id"] = None if person is None else str(person.session_id)
+    if person is not None:
+        identify(request.scope, Actor("user", str(person.user_id), person.email))
     return person
 
 
-async def start_session(request: Request, session: AsyncSession, user_id: UUID) -> str:
-    """The cookie of this browser's session, of a person who has given or chosen their password; see `start`."""
+def by_person(act: Act) -> Endpoint:
+    """A form that somebody who is signed in has sent, in one transaction; it commits before the answer goes out."""
+
+    @wraps(act)
+    async def endpoint(request: Request) -> Response:
+        await request.body()  # before a connection is taken: who sends slowly holds none
+        async with request.app.state.database.tenant_session(request.scope["tenant"]) as session:
+            person = await find_person(request, session)
+            if person is None:
+                return to_sign_in()
+            return await act(request, session, person, await read_form(request))
+
+    return endpoint
+
+
+def to_sign_in(target: str = HOME) -> Response:
+    """`target` is where to come back to: a path of ours."""
+    return see_other(f"/signin?return_to={quote(target, safe='/')}")
+
+
+async def start_session(
+    request: Request,
+    session: AsyncSession,
+    user_id: UUID,
+    amr: Iterable[str] = ("pwd",),
+    authenticated_at: datetime | None = None,
+) -> str:
+    """The cookie of this browser's session, of a person who has just proven themselves by `amr`; see `start`."""
     sessions: SessionService = request.app.state.sessions
     return await sessions.start(
         session,
         request.scope["tenant"],
         user_id,
-        amr=["pwd"],
+        amr=amr,
         address=address_of(request),
         user_agent=request.headers.get("user-agent", ""),
         replaces=read_cookie(request),
+        authenticated_at=authenticated_at,
     )
 
 

@@ -11,14 +11,18 @@ from starlette.datastructures import State
 from starlette.requests import Request
 from starlette.responses import Response
 
-from saas.identity.browser import HOME, address_of, page, see_other, start_session
-from saas.identity.cookies import clear_cookie, set_cookie
+from saas.audit.actor import Actor, identify
+from saas.audit.service import Target, record
+from saas.identity.browser import HOME, address_of, page, see_other
+from saas.identity.cookies import clear_cookie
 from saas.identity.errors import InvalidEmail, InvalidPersonName, TooManyAttempts, WeakPassword
 from saas.identity.links import Linked, Purpose
 from saas.identity.mails import password_changed_mail, reset_mail
-from saas.identity.password_rules import MIN_LENGTH, check_new_password
+from saas.identity.password_rules import check_new_password
 from saas.identity.passwords import hash_password
+from saas.identity.policy import Policy
 from saas.identity.service import MAX_EMAIL, MAX_NAME, check_email, check_name, email_key
+from saas.identity.signing_in import after_password
 from saas.web.csrf import read_form
 from saas.web.pages import error_page, render
 from tenants.registry import Tenant
@@ -57,12 +61,13 @@ async def send_reset(state: State, tenant: Tenant, email: str) -> None:
         if found is None:
             return
         token = await state.links.create(session, found.user_id, "reset")
+        record(session, "user.password_link_sent", target=Target("user", found.user_id, found.email))
     await state.mailer.send(reset_mail(tenant, found.email, token, state.links.ttl["reset"]))
 
 
 async def show_reset(request: Request) -> Response:
-    person = await _find(request, "reset")
-    return _invalid(request, "reset") if person is None else _reset_page(request, person)
+    person, policy = await _find(request, "reset")
+    return _invalid(request, "reset") if person is None else _reset_page(request, person, policy)
 
 
 async def reset_password(request: Request) -> Response:
@@ -70,19 +75,22 @@ async def reset_password(request: Request) -> Response:
     refused = await _throttled(request)
     if refused is not None:
         return refused
-    person = await _find(request, "reset")
+    person, policy = await _find(request, "reset")
     if person is None:
         return _invalid(request, "reset")
     new = form.get("new_password", "")
     try:
-        await check_new_password(new, personal=(person.email, person.name))
+        await check_new_password(new, policy.password_min, personal=(person.email, person.name))
     except WeakPassword as error:
-        return _reset_page(request, person, {"new_password": error.detail})
+        return _reset_page(request, person, policy, {"new_password": error.detail})
     password_hash = await hash_password(new)
     state, tenant = request.app.state, request.scope["tenant"]
     async with state.database.tenant_session(tenant) as session:
         person = await state.links.use(session, request.path_params["token"], "reset")
-        if person is None or not await state.users.reset_password(session, tenant, person.user_id, password_hash):
+        if person is None:
+            return _invalid(request, "reset")
+        identify(request.scope, Actor("user", str(person.user_id), person.email))
+        if not await state.users.reset_password(session, tenant, person.user_id, password_hash):
             return _invalid(request, "reset")
     message = password_changed_mail(tenant, person.email)
     state.background.start("mail that a password was changed", lambda: state.mailer.send(message))
@@ -92,8 +100,8 @@ async def reset_password(request: Request) -> Response:
 
 
 async def show_invitation(request: Request) -> Response:
-    person = await _find(request, "invitation")
-    return _invalid(request, "invitation") if person is None else _invitation_page(request, person, person.name)
+    person, policy = await _find(request, "invitation")
+    return _invalid(request, "invitation") if person is None else _invitation_page(request, person, policy, person.name)
 
 
 async def accept_invitation(request: Request) -> Response:
@@ -101,7 +109,7 @@ async def accept_invitation(request: Request) -> Response:
     refused = await _throttled(request)
     if refused is not None:
         return refused
-    person = await _find(request, "invitation")
+    person, policy = await _find(request, "invitation")
     if person is None:
         return _invalid(request, "invitation")
     name, new = form.get("name", "")[: MAX_NAME + 1], form.get("new_password", "")
@@ -111,35 +119,36 @@ async def accept_invitation(request: Request) -> Response:
     except InvalidPersonName as error:
         errors["name"] = error.detail
     try:
-        await check_new_password(new, personal=(person.email, name))
+        await check_new_password(new, policy.password_min, personal=(person.email, name))
     except WeakPassword as error:
         errors["new_password"] = error.detail
     if errors:
-        return _invitation_page(request, person, name, errors)
-    cookie = await _join(request, name, await hash_password(new))
-    if cookie is None:
-        return _invalid(request, "invitation")
-    response = see_other(f"{HOME}?notice=welcome")
-    set_cookie(response, request.scope["tenant"], cookie, request.app.state.sessions.lifetime)
-    return response
+        return _invitation_page(request, person, policy, name, errors)
+    return await _join(request, name, await hash_password(new))
 
 
-async def _join(request: Request, name: str, password_hash: str) -> str | None:
-    """The cookie of the new person's first session; None where the link was used a moment ago."""
+async def _join(request: Request, name: str, password_hash: str) -> Response:
+    """Into the new person's first session, by way of a second factor where one is required."""
     state, tenant = request.app.state, request.scope["tenant"]
     async with state.database.tenant_session(tenant) as session:
         person = await state.links.use(session, request.path_params["token"], "invitation")
-        if person is None or not await state.users.accept_invitation(session, person.user_id, name, password_hash):
+        if person is None:
             return None
-        return await start_session(request, session, person.user_id)
+        identify(request.scope, Actor("user", str(person.user_id), person.email))
+        if not await state.users.accept_invitation(session, person.user_id, name, password_hash):
+            return _invalid(request, "invitation")
+        return await after_password(request, session, person.user_id, password_hash, f"{HOME}?notice=welcome")
 
 
-async def _find(request: Request, purpose: Purpose) -> Linked | None:
-    """A look does not use the link up: programs that check mail for evil follow every link."""
+async def _find(request: Request, purpose: Purpose) -> tuple[Linked | None, Policy]:
+    """Whose link it is, and what the tenant wants of passwords.
+
+    A look does not use the link up: programs that check mail for evil follow every link.
+    """
     state = request.app.state
     async with state.database.tenant_session(request.scope["tenant"]) as session:
         person: Linked | None = await state.links.find(session, request.path_params["token"], purpose)
-        return person
+        return person, await state.policies.read(session)
 
 
 async def _throttled(request: Request) -> Response | None:
@@ -156,17 +165,28 @@ def _invalid(request: Request, kind: Purpose) -> Response:
     return render(request, "identity/link_invalid.html", 404, kind=kind)
 
 
-def _reset_page(request: Request, person: Linked, errors: Mapping[str, str] | None = None) -> Response:
-    return _choose(request, "identity/reset.html", person, errors)
+def _reset_page(
+    request: Request, person: Linked, policy: Policy, errors: Mapping[str, str] | None = None
+) -> Response:
+    return _choose(request, "identity/reset.html", person, policy, errors)
 
 
-def _invitation_page(request: Request, person: Linked, name: str, errors: Mapping[str, str] | None = None) -> Response:
-    return _choose(request, "identity/invitation.html", person, errors, name=name, invited_by=None)
+def _invitation_page(
+    request: Request, person: Linked, policy: Policy, name: str, errors: Mapping[str, str] | None = None
+) -> Response:
+    return _choose(request, "identity/invitation.html", person, policy, errors, name=name, invited_by=None)
 
 
-def _choose(request: Request, template: str, person: Linked, errors: Mapping[str, str] | None, **more: Any) -> Response:
+def _choose(
+    request: Request,
+    template: str,
+    person: Linked,
+    policy: Policy,
+    errors: Mapping[str, str] | None,
+    **more: Any,
+) -> Response:
     """A page on which somebody chooses a password."""
-    context = {"email": person.email, "min_length": MIN_LENGTH, "errors": errors or {}, **more}
+    context = {"email": person.email, "min_length": policy.password_min, "errors": errors or {}, **more}
     return render(request, template, 422 if errors else 200, **context)
 
 

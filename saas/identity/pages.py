@@ -1,12 +1,13 @@
 """Pages on which people sign in and out; `routes` holds all pages of identity but the development mailbox."""
 
+from functools import partial
 from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from saas.identity import account_pages, link_pages
-from saas.identity.authentication import MAX_TYPED, Proven, authenticate
+from saas.identity.authentication import MAX_TYPED, Proven, authenticate, note_refusal
 from saas.identity.browser import HOME, address_of, find_person, page, safe_target, see_other, start_session
 from saas.identity.cookies import clear_cookie, read_cookie, set_cookie
 from saas.identity.errors import InvalidEmail, TooManyAttempts
@@ -54,6 +55,8 @@ async def sign_in(request: Request) -> Response:
     proven = await authenticate(state.database, state.users, tenant, email_key(email), password)
     cookie = None if proven is None else await _start_session(request, tenant, proven)
     if cookie is None:
+        note = partial(note_refusal, state.database, state.users, tenant, email_key(email))
+        state.background.start("note a sign-in that failed", note)
         return await _sign_in_page(request, 422, email=email, errors={"form": _WRONG})
     target = safe_target(request.query_params.get("return_to")) or HOME
     response = go_on(request, target) if target.startswith(_PROTOCOL) else see_other(target)

@@ -9,6 +9,7 @@ from sqlalchemy import Table, Text, any_, bindparam, delete, exists, literal, se
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from saas.audit.service import Target, record
 from saas.authserver.scopes import IDENTITY_SCOPES as PROTOCOL_SCOPES
 from saas.identity.errors import InvalidRole, RoleInUse, RoleTaken, UnknownRole
 from saas.identity.models import RoleRow, UserRow
@@ -117,6 +118,7 @@ async def create_role(session: AsyncSession, role: Role, catalogue: Iterable[Cat
         created = (await session.execute(statement.returning(_roles.c.name))).one_or_none()
     if created is None:
         raise RoleTaken(f"There is a role {role.name} already: choose another name")
+    record(session, "role.created", target=Target("role", role.name, role.name), details={"scopes": values["scopes"]})
 
 
 async def delete_role(session: AsyncSession, name: str) -> None:
@@ -128,3 +130,4 @@ async def delete_role(session: AsyncSession, name: str) -> None:
         await session.execute(delete(_roles).where(_roles.c.name == name).returning(_roles.c.name))
     ).one_or_none() is None:
         raise UnknownRole(f"There is no role {name} of the tenant's own")
+    record(session, "role.deleted", target=Target("role", name, name))

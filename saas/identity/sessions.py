@@ -28,6 +28,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from saas.audit.actor import Actor
+from saas.audit.service import Target, record
 from saas.identity.hooks import EndedSession, Hooks
 from saas.identity.models import PolicyRow, SessionRow, UserRow
 from saas.kit.clock import Clock, utc_now
@@ -55,7 +57,7 @@ _idle: Final = bindparam("idle", type_=Interval())
 
 
 def _seconds_of(column: ColumnElement[int | None]) -> ColumnElement[timedelta]:
-    """What the tenant's policy says, NULL where it says nothing: read in the same statement, it cannot be out of date."""
+    """What the tenant's policy says, NULL where it says nothing: read in the same statement, never out of date."""
     return select(func.make_interval(0, 0, 0, 0, 0, 0, column, type_=Interval())).scalar_subquery()
 
 
@@ -188,17 +190,27 @@ class SessionService:
             "user_agent": _printable(user_agent)[:_MAX_AGENT],
             "updated_at": now,
         }
-        if not await self._goes_on(session, tenant, user_id, replaces, proof):
+        goes_on = await self._goes_on(session, tenant, user_id, replaces, proof)
+        if not goes_on:
             await session.execute(insert(_sessions).values(id=new_id(), user_id=user_id, created_at=now, **proof))
+        action = "session.confirmed" if goes_on else "session.started"
+        record(session, action, details={"methods": proof["amr"]}, actor=Actor("user", str(user_id)))
         return cookie
 
+    def is_recent(self, person: SignedIn, max_age: timedelta) -> bool:
+        """Whether the person proved who they are within `max_age`."""
+        return self._clock() - person.confirmed_at <= max_age
+
     async def confirm(self, session: AsyncSession, person: SignedIn) -> str | None:
-        """The person has just proved again who they are: the session's new cookie. None where it has ended meanwhile."""
+        """The person has just proved again who they are: the new cookie; None where the session has ended meanwhile."""
         now, cookie = self._clock(), new_secret()
         mine = (_sessions.c.id == person.session_id, _sessions.c.ended_at.is_(None))
         values = {"digest": digest(cookie), "confirmed_at": now, "last_seen_at": now, "updated_at": now}
         renewed = update(_sessions).where(*mine).values(values).returning(_sessions.c.id)
-        return None if (await session.execute(renewed)).one_or_none() is None else cookie
+        if (await session.execute(renewed)).one_or_none() is None:
+            return None
+        record(session, "session.confirmed")
+        return cookie
 
     async def list(self, session: AsyncSession, user_id: UUID) -> list[SessionInfo]:
         """The user's live sessions, the last seen first; at most a hundred."""
@@ -214,23 +226,39 @@ class SessionService:
     async def end(self, session: AsyncSession, tenant: Tenant, user_id: UUID, session_id: UUID) -> bool:
         """End one session of this user; False where there is no such session, or it has ended."""
         ended = await self._end(session, tenant, _sessions.c.user_id == user_id, _sessions.c.id == session_id)
+        if ended:
+            record(session, "session.ended", target=Target("user", user_id), details={"sessions": ended})
         return ended > 0
 
-    async def end_all(self, session: AsyncSession, tenant: Tenant, user_id: UUID, *, keep: UUID | None = None) -> int:
-        """End the user's sessions, but `keep`; how many that were."""
+    async def end_all(
+        self, session: AsyncSession, tenant: Tenant, user_id: UUID, *, keep: UUID | None = None, told: bool = True
+    ) -> int:
+        """End the user's sessions, but `keep`; how many that were. `told`: it is an event, and no part of another."""
         kept = [] if keep is None else [_sessions.c.id != keep]
-        return await self._end(session, tenant, _sessions.c.user_id == user_id, *kept)
+        ended = await self._end(session, tenant, _sessions.c.user_id == user_id, *kept)
+        if told and ended:
+            record(session, "session.ended", target=Target("user", user_id), details={"sessions": ended})
+        return ended
 
     async def end_single_factor(
-        self, session: AsyncSession, tenant: Tenant, roles: Collection[str] | None, *, keep: UUID | None = None
+        self,
+        session: AsyncSession,
+        tenant: Tenant,
+        *,
+        roles: Collection[str] | None = None,
+        user_id: UUID | None = None,
+        keep: UUID | None = None,
     ) -> int:
-        """End sessions, but `keep`, that began without a second factor, of people with one of `roles` (None: of all)."""
+        """End sessions that began without a second factor: of people with one of `roles`, of one user, or all; not
+        `keep`."""
         which = [~(literal("mfa") == any_(_sessions.c.amr))]
-        if keep is not None:
-            which.append(_sessions.c.id != keep)
         if roles is not None:
             holders = select(_users.c.id).where(_users.c.roles.overlap(list(roles)))
             which.append(_sessions.c.user_id.in_(holders))
+        if user_id is not None:
+            which.append(_sessions.c.user_id == user_id)
+        if keep is not None:
+            which.append(_sessions.c.id != keep)
         return await self._end(session, tenant, *which)
 
     async def purge(self, session: AsyncSession, limit: int = 1000) -> int:

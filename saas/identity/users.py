@@ -83,7 +83,7 @@ class UserService:
         Raises what `add_user` does, EmailDomainNotAllowed, UnknownRole, and CapReached, after which the transaction must
         not commit.
         """
-        user = await self._add(session, tenant, email, name, roles, password_hash)
+        user = await self._add(session, tenant, email, name=name, roles=roles, password_hash=password_hash)
         record(session, "user.created", target=_target(user), details={"roles": user.roles})
         return user
 
@@ -97,7 +97,7 @@ class UserService:
         """
         roles = list(roles)
         try:
-            user = await self._add(session, tenant, email, name, roles, None)
+            user = await self._add(session, tenant, email, name=name, roles=roles)
         except EmailTaken:
             user = await _one(session, _select().where(_is(email)).with_for_update(), email)
             if user.status != "invited":
@@ -124,6 +124,12 @@ class UserService:
             return await _change(session, *still, password_hash=rehashed)
         locked = select(_users.c.id).where(*still).with_for_update(read=True)
         return (await session.execute(locked)).one_or_none() is not None
+
+    async def lock(self, session: AsyncSession, user_id: UUID) -> tuple[User, str | None] | None:
+        """Somebody who is not disabled, and the hash of their password: both stay so until the transaction ends."""
+        query = _locked().add_columns(_users.c.password_hash).where(_users.c.id == user_id, _enabled)
+        row = (await session.execute(query)).one_or_none()
+        return None if row is None else (_user(row[:-1]), row[-1])
 
     async def rename(self, session: AsyncSession, user_id: UUID, name: str) -> None:
         """Raises InvalidPersonName."""
@@ -202,9 +208,10 @@ class UserService:
         session: AsyncSession,
         tenant: Tenant,
         email: str,
+        *,
         name: str,
         roles: Iterable[str],
-        password_hash: str | None,
+        password_hash: str | None = None,
     ) -> User:
         (await self._policies.read(session)).check_domain(email)
         checked = await check_roles(session, roles)

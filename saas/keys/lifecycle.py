@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Table, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from saas.audit.service import Target, record
 from saas.keys.material import context_of, generate, row_values
 from saas.keys.models import SigningKeyRow
 from saas.kit.clock import Clock, utc_now
@@ -81,6 +82,8 @@ class KeyLifecycle:
             anew = self._sealer.seal(self._sealer.open(sealed, context), context)
             await session.execute(update(_keys).where(_keys.c.id == key_id).values(private_key=anew))
             done += 1
+        if done:
+            record(session, "key.rewrapped", details={"keys": done})
         return done
 
     async def _take(
@@ -110,14 +113,21 @@ class KeyLifecycle:
                 key, algorithm=step.algorithm, status="next", sealer=self._sealer, tenant_id=tenant_id, now=now
             )
             await session.execute(insert(_keys).values(values))
+            _record(session, "key.published", step.algorithm, values["kid"])
         elif step.kind == "activate":
             replaced = change.where(_keys.c.status == "active")
             await session.execute(replaced.values(status="retiring", retired_at=now + self._verifies, updated_at=now))
             activated = change.where(_keys.c.kid == step.kid)
             await session.execute(activated.values(status="active", activated_at=now, updated_at=now))
+            _record(session, "key.activated", step.algorithm, step.kid)
         else:
             retired = change.where(_keys.c.kid == step.kid)
             await session.execute(retired.values(status="retired", private_key=b"", updated_at=now))
+            _record(session, "key.retired", step.algorithm, step.kid)
+
+
+def _record(session: AsyncSession, action: str, algorithm: str, kid: str) -> None:
+    record(session, action, target=Target("key", kid), details={"algorithm": algorithm})
 
 
 def steps(keys: Iterable[KeyInfo], now: datetime, *, rotate_after: timedelta, publish_before: timedelta) -> list[Step]:

@@ -9,6 +9,7 @@ from joserfc.jwk import ECKey, RSAKey, import_key
 from sqlalchemy import Row, Table, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from saas.audit.service import Target, record
 from saas.keys.material import ALGORITHMS, generate, open_private, row_values
 from saas.keys.models import SigningKeyRow
 from saas.keys.ring import KeyRing, RingKey
@@ -74,22 +75,30 @@ class KeyService:
         async with self._database.tenant_session(tenant) as session:
             # Whoever else does this at the same moment waits here, and then finds what we have made.
             await session.execute(select(_keys.c.id).where(_keys.c.status == "active").with_for_update())
-            await self._create_active(session, tenant.id, key, algorithm)
+            kid = await self._create_active(session, tenant.id, key, algorithm)
+            if kid is not None:
+                record(session, "key.created", target=Target("key", kid), details={"algorithm": algorithm})
         return await self.ring(tenant)
 
-    async def _create_active(self, session: AsyncSession, tenant_id: UUID, key: ECKey | RSAKey, algorithm: str) -> None:
+    async def _create_active(
+        self, session: AsyncSession, tenant_id: UUID, key: ECKey | RSAKey, algorithm: str
+    ) -> str | None:
+        """The new key's id; None where there is an active key."""
         active = select(_keys.c.kid).where(_keys.c.status == "active", _keys.c.algorithm == algorithm)
-        if await session.scalar(active.limit(1)) is None:
-            values = row_values(
-                key,
-                algorithm=algorithm,
-                status="active",
-                sealer=self._sealer,
-                tenant_id=tenant_id,
-                now=self._clock(),
-            )
-            await session.execute(insert(_keys).values(values))
-            mark_changed(session, tenant_id)
+        if await session.scalar(active.limit(1)) is not None:
+            return None
+        values = row_values(
+            key,
+            algorithm=algorithm,
+            status="active",
+            sealer=self._sealer,
+            tenant_id=tenant_id,
+            now=self._clock(),
+        )
+        await session.execute(insert(_keys).values(values))
+        mark_changed(session, tenant_id)
+        kid: str = values["kid"]
+        return kid
 
     async def _load(self, place: _Place) -> KeyRing:
         columns = (_keys.c.status, _keys.c.public_jwk, _keys.c.private_key)

@@ -12,6 +12,8 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
+from saas.audit.actor import Actor, identify
+from saas.audit.service import Target, record
 from saas.authserver.authorization import Authorization, Holder, granted
 from saas.authserver.authorization_request import AuthorizationRequest
 from saas.authserver.destination import Destination, Parameters, Undeliverable
@@ -119,6 +121,7 @@ async def _with_person(
         if must_sign_in(asked, authenticated_at, since, now) or person is None:
             return _to_sign_in(request, parameters, asked, now)
         request.scope["session_id"] = str(person.session_id)  # forms belong to it
+        identify(request.scope, Actor("user", str(person.user_id), person.email))
         holder = Holder(person.user_id, True, await scopes_of(direct, person.roles, state.catalogue))
         scopes = granted(asked.scopes, client, holder)
         pushed = parameters.request_uri
@@ -142,6 +145,8 @@ async def _decide(visit: _Visit) -> Response:
         raise AccessDenied
     client, allowed = visit.destination.client, visit.remembered.union(scopes)
     await remember(visit.direct, visit.person.user_id, client.id, allowed, visit.now)
+    target = Target("client", client.client_id, client.name)
+    record(visit.direct, "consent.granted", target=target, details={"scopes": scopes})
     return await _issue(visit, scopes)
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from saas.access.scopes import ScopeCatalogue
+from saas.audit.service import Target, record
 from saas.authserver.destination import Parameters, Undeliverable
 from saas.identity.apps import ConnectedApp
 from saas.kit.clock import utc_now
@@ -33,7 +34,11 @@ class ConnectedAppService:
 
     async def revoke(self, session: AsyncSession, tenant: Tenant, user_id: UUID, client_id: str) -> bool:
         client = await self._clients.find(tenant, client_id)
-        return client is not None and await self._endings.disconnect(session, tenant, user_id, client.id)
+        if client is None or not await self._endings.disconnect(session, tenant, user_id, client.id):
+            return False
+        target = Target("client", client.client_id, client.name)
+        record(session, "consent.revoked", target=target, details={"user": user_id})
+        return True
 
     async def name_at(self, tenant: Tenant, path: str) -> str | None:
         try:

@@ -14,6 +14,8 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
+from saas.audit.actor import Actor, identify
+from saas.audit.service import Target, record
 from saas.authserver.device import canonical, shown
 from saas.identity.browser import address_of, page, see_other
 from saas.identity.cookies import read_cookie
@@ -92,6 +94,7 @@ async def _with_person(request: Request, proceed: Callable[[_Visit], Awaitable[R
         if person is None:
             return see_other(_sign_in_url(request.query_params.get(_CODE, "")))
         request.scope["session_id"] = str(person.session_id)  # forms belong to it
+        identify(request.scope, Actor("user", str(person.user_id), person.email))
         try:
             return await proceed(_Visit(request, direct, person, utc_now()))
         except _Refused as refused:
@@ -141,6 +144,9 @@ async def _decision(visit: _Visit, form: Mapping[str, str]) -> Response:
     saw = form.get(_SHOWN, "").split(" ")
     allowed = [scope for scope in wish.scopes if scope in saw] if form[_DECISION] == "allow" else []
     await decide(visit.direct, wish.device, visit.person, allowed)
+    target = Target("client", wish.device.client_id, wish.device.app_name)
+    action = "device.approved" if allowed else "device.denied"
+    record(visit.direct, action, target=target, details={"scopes": allowed or wish.scopes})
     if allowed:
         both = wish.device.remembered.union(allowed)
         await remember(visit.direct, visit.person.user_id, wish.device.client, both, visit.now)

@@ -16,7 +16,7 @@ from tenants.registry import Registry, Tenant
 
 @dataclass(frozen=True, slots=True)
 class Onboarded:
-    """`owner_password` is generated and known nowhere else. None, and `created` false, where the tenant was there."""
+    """`owner_password` is generated and known nowhere else; None where the owner has one, or the tenant was there."""
 
     tenant: Tenant
     owner_email: str
@@ -35,11 +35,12 @@ async def onboard(
     owner_email: str,
     domain: str | None = None,
     on: str | None = None,
+    owner_hash: str | None = None,
 ) -> Onboarded:
     """Create the tenant, or finish creating it: whatever stopped an earlier call, this one goes on from there.
 
-    `on` is the name of its database; None: where there is room. A tenant that is active or suspended stays as it is.
-    Raises InvalidEmail and what `provisioning.create_row` and `ensure_schema` raise.
+    `on` is the name of its database; None: where there is room. `owner_hash` is of a password that the owner has
+    already (see `hash_password`); None: one is generated. A tenant that is active or suspended stays as it is. Raises InvalidEmail and what `provisioning.create_row` and `ensure_schema` raise.
     """
     email = check_email(owner_email)
     try:
@@ -48,8 +49,8 @@ async def onboard(
         )
     except TenantExists:
         return await _existing(database, registry, slug, email)
-    password = new_password()
-    password_hash, _ = await asyncio.gather(hash_password(password), provisioning.ensure_schema(database, tenant))
+    password = None if owner_hash else new_password()
+    password_hash, _ = await asyncio.gather(_hash(password, owner_hash), provisioning.ensure_schema(database, tenant))
     # Activation holds the tenant's row until all of it is committed: nobody is served half, and of two calls one knows
     # the password. In another database key and owner are committed first, and made anew if that is all that was.
     async with database.registry_and_schema(tenant) as (rows, session):
@@ -62,6 +63,10 @@ async def onboard(
             record(session, "tenant.created", target=target, details={"owner": email, "plan": plan})
             return Onboarded(await registry.get(rows, slug), email, password, created=True)
     return await _existing(database, registry, slug, email)
+
+
+async def _hash(password: str | None, known: str | None) -> str:
+    return known or await hash_password(password or "")
 
 
 async def _existing(database: Database, registry: Registry, slug: str, owner_email: str) -> Onboarded:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import structlog
 
+from saas.audit.tenancy import tell_verified
 from saas.services import Services
 from tenants import domains, lifecycle, provisioning
 from tenants.base import utc_now
@@ -56,7 +57,7 @@ async def _verify(services: Services, slug: str, host: str) -> bool:
     try:
         async with services.database.platform_session() as session:
             tenant = await services.registry.get(session, slug)
-        await domains.verify_domain(services.database, tenant, host, services.txt)
+        await domains.verify_domain(services.database, tenant, host, services.txt, told=tell_verified)
     except TenancyError as error:
         log.debug("A domain is not proved yet", tenant=slug, host=host, reason=str(error))
         return False

@@ -39,6 +39,7 @@ class RevocationEndpoint(rfc7009.RevocationEndpoint):  # type: ignore[misc] # Au
         """
         storage = self.server.storage
         if isinstance(token, PresentedAccessToken):
-            storage.revocations.add(token.claims["jti"], datetime.fromtimestamp(token.claims["exp"], UTC))
+            claims = token.claims
+            storage.revocations.add(claims["jti"], datetime.fromtimestamp(claims["exp"], UTC), claims["client_id"])
         elif not token.family.revoked:
-            storage.families.end(token.family.authorization.grant_id, self.server.now)
+            storage.families.end(token.family.authorization, self.server.now)

@@ -39,7 +39,7 @@ class AuthorizationCodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[mis
         if stored is None:
             raise InvalidGrant("The code is unknown, or of another client")
         if stored.redeemed:
-            self.server.storage.families.end(stored.authorization.grant_id, now)
+            self.server.storage.families.end(stored.authorization, now, reused=True)
             raise InvalidGrant("The code was used before: what it yielded is revoked")
         if stored.expires_at <= now or not stored.session_active:
             raise InvalidGrant("The code has expired")

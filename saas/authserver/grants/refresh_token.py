@@ -47,7 +47,7 @@ class RefreshTokenGrant(grants.RefreshTokenGrant):  # type: ignore[misc] # Authl
         if family.revoked or _end_of(family, self.server.lifetimes.refresh_idle) <= self.server.now:
             raise InvalidGrant("The refresh token has expired or was revoked")
         if family.foreign or not family.holder.active or not self._is_good(token, family):
-            self.server.storage.families.end(family.authorization.grant_id, self.server.now)
+            self.server.storage.families.end(family.authorization, self.server.now, reused=True)
             raise InvalidGrant("The refresh token is not valid: all that descend from its authorization are revoked")
         self._next = token.rotated()
         return family

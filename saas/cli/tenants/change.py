@@ -7,9 +7,13 @@ import typer
 
 from saas.cli.output import JsonOption
 from saas.cli.runtime import run
-from saas.cli.tenants.records import Slug, print_changed
+from saas.cli.tenants.records import Slug, changed, print_changed
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from sqlalchemy.ext.asyncio import AsyncSession
+
     from saas.services import Services
     from tenants.registry import Tenant
 
@@ -22,8 +26,10 @@ def suspend(
     """Refuse a tenant's requests, within a second, until it is resumed."""
 
     async def work(services: "Services") -> "Tenant":
-        async with services.database.platform_session() as session:
-            return await services.registry.suspend(session, slug, reason)
+        def change(session: "AsyncSession") -> "Awaitable[Tenant]":
+            return services.registry.suspend(session, slug, reason)
+
+        return await changed(services, slug, "tenant.suspended", change, reason=reason)
 
     print_changed(run(work), f"{slug} is suspended. Undo with `saas tenants resume {slug}`.", as_json)
 
@@ -32,8 +38,7 @@ def resume(slug: Slug, as_json: JsonOption = False) -> None:
     """Serve a suspended tenant again."""
 
     async def work(services: "Services") -> "Tenant":
-        async with services.database.platform_session() as session:
-            return await services.registry.resume(session, slug)
+        return await changed(services, slug, "tenant.resumed", lambda session: services.registry.resume(session, slug))
 
     print_changed(run(work), f"{slug} is active.", as_json)
 
@@ -50,8 +55,10 @@ def set_plan(
     """Put a tenant on another plan; its limits follow within a second, and so they do when the plan changes."""
 
     async def work(services: "Services") -> "Tenant":
-        async with services.database.platform_session() as session:
-            return await services.registry.set_plan(session, slug, plan, version=version)
+        def change(session: "AsyncSession") -> "Awaitable[Tenant]":
+            return services.registry.set_plan(session, slug, plan, version=version)
+
+        return await changed(services, slug, "tenant.plan_changed", change, plan=plan, version=version)
 
     print_changed(run(work), f"{slug} is on the plan {plan}.", as_json)
 
@@ -69,7 +76,7 @@ def brand(
     from tenants import branding  # noqa: PLC0415 - slow to import: not for `--help`
 
     async def work(services: "Services") -> "Tenant":
-        async with services.database.platform_session() as session:
+        async def change(session: "AsyncSession") -> "Tenant":
             tenant = await services.registry.get_made(session, slug)
             if reset or accent is not None:
                 await branding.set_accent(session, tenant, accent)
@@ -77,5 +84,7 @@ def brand(
                 await branding.set_logo(session, tenant, logo.read_bytes() if logo else None)
             await session.flush()
             return await services.registry.get(session, slug)
+
+        return await changed(services, slug, "tenant.branding_changed", change, accent=accent, logo=logo is not None)
 
     print_changed(run(work), f"{slug} has its looks.", as_json)

@@ -7,9 +7,29 @@ import typer
 from saas.cli import output
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from saas.services import Services
     from tenants.registry import Tenant
 
 Slug = Annotated[str, typer.Argument(help="The tenant's short name, as in its host.", show_default=False)]
+
+
+async def changed(
+    services: "Services",
+    slug: str,
+    action: str,
+    change: "Callable[[AsyncSession], Awaitable[Tenant]]",
+    **details: object,
+) -> "Tenant":
+    """Change a tenant in the registry, and tell of it in its audit log."""
+    from saas.audit.tenancy import change_tenant  # noqa: PLC0415 - slow to import: not for `--help`
+
+    async with services.database.platform_session() as session:
+        tenant = await services.registry.get(session, slug)
+    return await change_tenant(services.database, tenant, action, change, **details)
 
 
 def print_changed(tenant: "Tenant", message: str, as_json: bool) -> None:

@@ -9,9 +9,13 @@ from saas.cli import output
 from saas.cli.clients import parse_duration
 from saas.cli.output import JsonOption
 from saas.cli.runtime import run
-from saas.cli.tenants.records import Slug, print_changed
+from saas.cli.tenants.records import Slug, changed, print_changed
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from sqlalchemy.ext.asyncio import AsyncSession
+
     from saas.services import Services
     from tenants.registry import Tenant
 
@@ -48,10 +52,11 @@ def delete(
 
 def restore(slug: Slug, as_json: JsonOption = False) -> None:
     """Bring a deleted tenant back, as it was, as long as it has not been purged."""
-    from tenants import lifecycle  # noqa: PLC0415 - slow to import: not for `--help`
+    from saas.audit.tenancy import tell_restored  # noqa: PLC0415 - slow to import: not for `--help`
+    from tenants import lifecycle  # noqa: PLC0415
 
     async def work(services: "Services") -> "Tenant":
-        return await lifecycle.restore(services.database, services.registry, slug)
+        return await lifecycle.restore(services.database, services.registry, slug, told=tell_restored)
 
     tenant = run(work)
     print_changed(tenant, f"{slug} is {tenant.status}.", as_json)
@@ -69,8 +74,11 @@ async def _delete(
         _confirm(tenant, now=now)
     if not now:
         keep = timedelta(seconds=services.settings.tenants.grace) if grace is None else grace
-        async with services.database.platform_session() as session:
-            tenant = await lifecycle.delete(session, services.registry, slug, grace=keep)
+
+        def change(session: "AsyncSession") -> "Awaitable[Tenant]":
+            return lifecycle.delete(session, services.registry, slug, grace=keep)
+
+        tenant = await changed(services, slug, "tenant.deleted", change)
         if tenant.status == "deleted":
             return tenant
     await provisioning.delete(services.database, slug, purge=services.limiter.purge, only=tenant.id)

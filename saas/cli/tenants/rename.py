@@ -9,9 +9,13 @@ from saas.cli import output
 from saas.cli.clients import parse_duration
 from saas.cli.output import JsonOption
 from saas.cli.runtime import run
-from saas.cli.tenants.records import Slug, document
+from saas.cli.tenants.records import Slug, changed, document
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from sqlalchemy.ext.asyncio import AsyncSession
+
     from saas.services import Services
     from tenants.registry import Tenant
 
@@ -44,15 +48,12 @@ def rename(
 
     async def work(services: "Services") -> "Tenant":
         default = timedelta(seconds=services.settings.tenants.redirect)
-        async with services.database.platform_session() as session:
-            return await lifecycle.rename(
-                session,
-                services.registry,
-                slug,
-                new_slug,
-                name=name,
-                redirect_for=default if keep is None else keep,
-            )
+
+        def change(session: "AsyncSession") -> "Awaitable[Tenant]":
+            redirect = default if keep is None else keep
+            return lifecycle.rename(session, services.registry, slug, new_slug, name=name, redirect_for=redirect)
+
+        return await changed(services, slug, "tenant.renamed", change, to=new_slug, name=name)
 
     tenant = run(work)
     if as_json:

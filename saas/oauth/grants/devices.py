@@ -49,6 +49,7 @@ _pending: Final = Statement(
         _devices.c.user_code,
         _devices.c.scopes,
         _clients.c.id,
+        _clients.c.client_id,
         _clients.c.name,
         select(_consents.c.scopes)
         .where(_consents.c.user_id == bindparam("person"), _consents.c.client == _devices.c.client)
@@ -106,8 +107,9 @@ class PendingDevice:
     id: UUID
     user_code: str
     scopes: tuple[str, ...]
-    #: The key of the client's row, and its name.
+    #: The key of the client's row, its id and its name.
     client: UUID
+    client_id: str
     app_name: str
     #: What the person has allowed the client before.
     remembered: frozenset[str]
@@ -139,8 +141,8 @@ async def find_pending(direct: Direct, user_code: str, person: SignedIn, now: da
     row = await direct.row(_pending, code=user_code, person=person.user_id, now=now)
     if row is None:
         return None
-    device_id, code, scopes, client, name, remembered = row
-    return PendingDevice(device_id, code, tuple(scopes), client, name, frozenset(remembered or ()))
+    device_id, code, scopes, client, client_id, name, remembered = row
+    return PendingDevice(device_id, code, tuple(scopes), client, client_id, name, frozenset(remembered or ()))
 
 
 async def decide(direct: Direct, device: PendingDevice, person: SignedIn, allowed: Sequence[str]) -> None:

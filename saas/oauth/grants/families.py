@@ -8,6 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import Table, bindparam, insert, null, select, update
 
+from saas.audit.actor import SYSTEM, Actor
+from saas.audit.service import Target, record
 from saas.authserver.authorization import Authorization
 from saas.authserver.client import Client
 from saas.authserver.store import Family, NewFamily
@@ -15,7 +17,7 @@ from saas.identity.models import UserRow
 from saas.kit.crypto import digest
 from saas.oauth.grants.models import RefreshFamilyRow
 from saas.oauth.grants.people import PERSON, person_of
-from saas.oauth.grants.revocations import REVOKE
+from saas.oauth.grants.revocations import REVOKE, REVOKED
 from saas.oauth.grants.transaction import Transaction
 from tenants.statements import Statement
 
@@ -129,10 +131,19 @@ class Families:
         answer: dict[str, Any] = json.loads(plain)
         return answer
 
-    def end(self, grant_id: UUID, now: datetime) -> None:
+    def end(self, authorization: Authorization, now: datetime, *, reused: bool = False) -> None:
         until = now + timedelta(seconds=self._transaction.access_ttl)
-        revoked = str(grant_id)
-        self._transaction.row(_end_grant, family=grant_id, now=now, revoked=revoked, until=until)
+        revoked, client = str(authorization.grant_id), authorization.client
+        # A code may be sent ever again: only the first time something comes to an end.
+        if not reused or self._transaction.row(REVOKED, ids=[revoked]) is None:
+            record(
+                self._transaction.direct,
+                "token.reuse_detected" if reused else "token.revoked",
+                target=Target("client", client.client_id, client.name),
+                details={"user": authorization.user_id, "scopes": authorization.scopes},
+                actor=SYSTEM if reused else Actor("client", client.client_id, client.name),
+            )
+        self._transaction.row(_end_grant, family=authorization.grant_id, now=now, revoked=revoked, until=until)
         self._transaction.tell_of_revocation(revoked, until)
 
     def _context(self, family: UUID) -> bytes:

@@ -10,11 +10,14 @@ from uuid import UUID
 
 import structlog
 from redis.exceptions import RedisError
-from sqlalchemy import Table, bindparam, func
-from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy import Table, Text, any_, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 
+from saas.kit.clock import utc_now
 from saas.oauth.grants.models import RevocationRow
 from tenants.changes import HasInfo, after_commit
+from tenants.database import Database, HasSchema
+from tenants.statements import Statement
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +32,20 @@ def _upsert() -> Insert:
 
 #: Parameters: `revoked` (a `jti` or `gid`), `until` (when the last token that it concerns expires by itself).
 REVOKE: Final = _upsert()
+#: One of `ids`, if one is revoked.
+REVOKED: Final = Statement(select(_rows.c.id).where(_rows.c.id == any_(bindparam("ids", type_=ARRAY(Text())))).limit(1))
+
+
+#: Of a tenant with more revocations than this, those that end first are left out.
+_MOST: Final = 10_000
+_UNTIL: Final = select(_rows.c.id, _rows.c.expires_at).order_by(_rows.c.expires_at.desc()).limit(_MOST)
+
+
+async def revoked_until(database: Database, tenant: HasSchema) -> dict[str, datetime]:
+    """What a tenant has revoked that still matters, by `jti` or `gid`: for who cannot ask Valkey."""
+    async with database.tenant_session(tenant) as session:
+        rows = await session.execute(_UNTIL.where(_rows.c.expires_at > utc_now()))
+        return {row.id: row.expires_at for row in rows}
 
 
 class Revocations:

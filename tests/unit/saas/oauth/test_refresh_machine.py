@@ -116,9 +116,7 @@ class RefreshFamilies(RuleBasedStateMachine):
     @rule(target=families, user=st.integers(0, 1), client=st.integers(0, 1))
     def issue(self, user: int, client: int) -> Model:
         owner, token, grant_id = self.world.clients[client], RefreshToken.new(), new_id()
-        authorization = Authorization(
-            grant_id, owner, self.world.users[user], SCOPES, None, self.now, ("pwd",), None, None
-        )
+        authorization = self._authorization(grant_id, owner, user)
         end = self.now + timedelta(seconds=LIFETIMES.refresh_absolute)
         new = NewFamily(token, authorization, self.now, end)
         self.world.run(self.world.grants.run(self.world.tenant, lambda storage: storage.families.add(new)))
@@ -177,10 +175,13 @@ class RefreshFamilies(RuleBasedStateMachine):
     @rule(family=families)
     def revoke(self, family: Model) -> None:
         def work(storage: Storage) -> None:
-            storage.families.end(family.grant_id, self.now)
+            storage.families.end(self._authorization(family.grant_id, family.owner, family.user), self.now)
 
         self.world.run(self.world.grants.run(self.world.tenant, work))
         family.ended = True
+
+    def _authorization(self, grant_id: UUID, owner: Client, user: int) -> Authorization:
+        return Authorization(grant_id, owner, self.world.users[user], SCOPES, None, self.now, ("pwd",), None, None)
 
     @rule(family=families, age=st.integers(1, 2))
     def disable_and_refresh(self, family: Model, age: int) -> None:

@@ -1,0 +1,47 @@
+"""Changes of a tenant's row in the registry, told in the tenant's own log."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from saas.audit.service import Target, record
+from tenants.database import Database
+from tenants.registry import Tenant
+
+T = TypeVar("T")
+#: Their schema may be missing, or about to go.
+_WITHOUT_LOG = frozenset({"provisioning", "deleting"})
+
+
+async def change_tenant(
+    database: Database,
+    tenant: Tenant,
+    action: str,
+    change: Callable[[AsyncSession], Awaitable[T]],
+    **details: Any,
+) -> T:
+    """`change(session)` with a session of the registry, and an event where it changed something; what it returns.
+
+    One transaction where registry and schema share a database. Elsewhere the event is committed first: stopped in
+    between, it tells of what was tried, and tells of it again when it is. A change that returns the tenant as it was
+    is none. A tenant that has no schema yet, or none soon, has nowhere to tell it.
+    """
+    if tenant.status in _WITHOUT_LOG:
+        async with database.platform_session() as session:
+            return await change(session)
+    async with database.registry_and_schema(tenant) as (registry, schema):
+        done = await change(registry)
+        if done != tenant:
+            record(schema, action, target=Target("tenant", tenant.id, tenant.slug), details=details)
+        return done
+
+
+def tell_restored(session: AsyncSession, tenant: Tenant) -> None:
+    """For `tenants.lifecycle.restore`."""
+    record(session, "tenant.restored", target=Target("tenant", tenant.id, tenant.slug))
+
+
+def tell_verified(session: AsyncSession, host: str) -> None:
+    """For `tenants.domains.verify_domain`."""
+    record(session, "domain.verified", target=Target("domain", host, host))
