@@ -1,11 +1,10 @@
 """Where everything meets: the services of `saas.services` become an application. Nothing is configured elsewhere."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import fields
 
 from fastapi import FastAPI
-from starlette.types import Scope
 
 from saas.access.guards import TOKEN_PATH
 from saas.access.middleware import BearerMiddleware
@@ -16,17 +15,17 @@ from saas.identity.pages import routes as identity_routes
 from saas.kit.log import configure_logging
 from saas.oauth.routes import routes as oauth_routes
 from saas.oauth.routes import token
-from saas.ratelimit.limiter import Subject
-from saas.ratelimit.middleware import Charge, RateLimitMiddleware
-from saas.ratelimit.policy import limits_for
+from saas.ratelimit.charges import Charges
+from saas.ratelimit.costs import weights_of
+from saas.ratelimit.middleware import RateLimitMiddleware
 from saas.services import Services, build_services, kept_fresh
 from saas.settings import Settings
-from saas.web.address import client_address
 from saas.web.assets import STATIC_PATHS, asset_routes
 from saas.web.docs import docs_routes
 from saas.web.error_pages import ErrorPagesMiddleware
 from saas.web.errors import install_error_handlers, render_tenancy_error
 from saas.web.health import Check, health_routes
+from saas.web.metrics import METRICS_PATH, metrics_route
 from saas.web.middleware import BodyLimitMiddleware, RequestContextMiddleware, SecurityHeadersMiddleware
 from saas.web.pages import handle_page_error
 from saas.web.problems import PageError
@@ -34,16 +33,11 @@ from saas.web.shortcut import ShortcutMiddleware
 from saas.worker.loop import working
 from tenants.middleware import TenantMiddleware
 from tenants.migrate.plan import readiness
-from tenants.registry import Tenant
 from tenants.waiting import Waiting
 
 API_PREFIX = "/api/v1"
 #: Paths that belong to the process and not to a tenant.
-_PLATFORM_PATHS = STATIC_PATHS | {"/healthz", "/readyz"}
-#: Where clients authenticate: whoever asks is not known before.
-_CLIENT_PATHS = frozenset(
-    {"/oauth2/token", "/oauth2/revoke", "/oauth2/introspect", "/oauth2/device_authorization", "/oauth2/par"}
-)
+_PLATFORM_PATHS = STATIC_PATHS | {"/healthz", "/readyz", METRICS_PATH}
 
 
 def create_app(settings: Settings, *, worker: bool = False) -> FastAPI:
@@ -76,8 +70,13 @@ def create_app(settings: Settings, *, worker: bool = False) -> FastAPI:
     app.include_router(access_router, prefix=API_PREFIX)
     for feature in FEATURES:
         app.include_router(feature.router, prefix=API_PREFIX)
-    app.router.routes.extend([*health_routes(_checks(services)), *oauth_routes, *docs_routes(app)])
+    app.router.routes.extend(
+        [*health_routes(_checks(services), optional=_optional(settings)), *oauth_routes, *docs_routes(app)]
+    )
     app.router.routes.extend([*identity_routes, *asset_routes])
+    app.router.routes.append(
+        metrics_route(services.metrics, settings.public.platform_hosts, settings.public.trusted_proxies)
+    )
     if settings.mail.mailbox:
         app.router.routes.extend(mailbox_pages.routes)
     install_error_handlers(app)
@@ -97,7 +96,13 @@ def _add_middleware(app: FastAPI, services: Services) -> None:
     """The outermost stands last: a request passes them from the bottom of this list to its top."""
     settings = services.settings
     app.add_middleware(ShortcutMiddleware, method="POST", path=TOKEN_PATH, endpoint=token)
-    app.add_middleware(RateLimitMiddleware, limiter=services.limiter, classify=_charge_of(settings))
+    charges = Charges(
+        trusted_proxies=settings.public.trusted_proxies,
+        per_address=settings.limits.per_address,
+        weights=weights_of(app.router.routes),
+    )
+    legacy = settings.limits.legacy_headers
+    app.add_middleware(RateLimitMiddleware, limiter=services.limiter, classify=charges, legacy=legacy)
     app.add_middleware(BearerMiddleware, verifier=services.verifier)
     app.add_middleware(
         TenantMiddleware,
@@ -114,8 +119,11 @@ def _add_middleware(app: FastAPI, services: Services) -> None:
 
 
 def _checks(services: Services) -> Mapping[str, Check]:
-    async def valkey() -> None:
+    async def valkey() -> str | None:
+        if gone := services.limiter.status():
+            return gone
         await services.redis.ping()
+        return None
 
     async def database() -> str | None:
         return await readiness(services.database)
@@ -123,21 +131,6 @@ def _checks(services: Services) -> Mapping[str, Check]:
     return {"database": database, "valkey": valkey}
 
 
-def _charge_of(settings: Settings) -> Callable[[Scope], Charge | None]:
-    """What a request is counted against: the tenant's plan, and where clients authenticate, before anybody is known,
-    the plan's limits for each address, so that a stranger cannot use up what belongs to the tenant."""
-
-    def charge(scope: Scope) -> Charge | None:
-        tenant: Tenant | None = scope.get("tenant")
-        if tenant is None:
-            return None
-        path: str = scope["path"]
-        caller = scope["caller"]
-        if caller is not None:
-            return Charge(Subject(tenant.id, caller.token_ids), limits_for(tenant.plan))
-        if path in _CLIENT_PATHS:
-            address = client_address(scope, settings.public.trusted_proxies)
-            return Charge(Subject(tenant.id, bucket=f"token:{address}"), limits_for(tenant.plan))
-        return None
-
-    return charge
+def _optional(settings: Settings) -> frozenset[str]:
+    """Without what a process serves, if less well: no load balancer should take all of them out at once."""
+    return frozenset({"valkey"}) if settings.limits.without_valkey == "degrade" else frozenset()

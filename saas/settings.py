@@ -230,7 +230,9 @@ class WorkerSettings(_Group):
     logouts_interval: float = Field(
         30.0, gt=0, description="seconds between two rounds that repeat logouts; new ones are sent at once"
     )
-    pool: int = Field(5, ge=0, le=1000, description="schemas that wait ready for new tenants, in each database; 0: none")
+    pool: int = Field(
+        5, ge=0, le=1000, description="schemas that wait ready for new tenants, in each database; 0: none"
+    )
     pool_interval: float = Field(5.0, gt=0, description="seconds between two looks at whether one was taken")
     lifecycle_interval: float = Field(
         60.0, gt=0, description="seconds between two looks at tenants to purge, former hosts and unproved domains"

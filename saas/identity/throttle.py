@@ -9,12 +9,12 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 from uuid import UUID
 
 from saas.identity.errors import TooManyAttempts
 from saas.settings import IdentitySettings
+from saas.web.address import site_of
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +29,6 @@ _DEVICES_PER_ADDRESS: Final = 90
 _TIMEOUT: Final = 2.0
 #: Seconds to wait where nobody can count.
 _PAUSE: Final = 30
-#: One customer's part of the IPv6 address space.
-_IPV6_SITE: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ class Throttle:
         await self._check(
             tenant_id,
             Allowance(f"signin-account:{_short(email)}", self._per_account, _QUARTER),
-            Allowance(f"signin-address:{_site(address)}", self._per_address, _QUARTER),
+            Allowance(f"signin-address:{site_of(address)}", self._per_address, _QUARTER),
         )
 
     async def mail(self, tenant_id: UUID, email: str, address: str) -> None:
@@ -67,19 +65,31 @@ class Throttle:
         await self._check(
             tenant_id,
             Allowance(f"mail-account:{_short(email)}", _MAILS_PER_ACCOUNT, _HOUR),
-            Allowance(f"mail-address:{_site(address)}", _MAILS_PER_ADDRESS, _HOUR),
+            Allowance(f"mail-address:{site_of(address)}", _MAILS_PER_ADDRESS, _HOUR),
         )
 
     async def link(self, tenant_id: UUID, address: str) -> None:
         """Before a mailed link is used."""
-        await self._check(tenant_id, Allowance(f"link-address:{_site(address)}", _LINKS_PER_ADDRESS, _QUARTER))
+        await self._check(tenant_id, Allowance(f"link-address:{site_of(address)}", _LINKS_PER_ADDRESS, _QUARTER))
+
+    async def factor(self, tenant_id: UUID, user_id: UUID, address: str) -> None:
+        """Before a second factor of somebody who has given their password is looked at."""
+        await self._check(
+            tenant_id,
+            Allowance(f"factor-account:{user_id.hex}", self._per_account, _QUARTER),
+            Allowance(f"factor-address:{site_of(address)}", self._per_address, _QUARTER),
+        )
+
+    async def passkey(self, tenant_id: UUID, address: str) -> None:
+        """Before a passkey of nobody knows whom is looked at."""
+        await self._check(tenant_id, Allowance(f"passkey-address:{site_of(address)}", self._per_address, _QUARTER))
 
     async def device(self, tenant_id: UUID, user_id: UUID, address: str) -> None:
         """Before somebody who is signed in looks for a device by its code (RFC 8628 section 5.1)."""
         await self._check(
             tenant_id,
             Allowance(f"device-account:{user_id.hex}", _DEVICES_PER_ACCOUNT, _QUARTER),
-            Allowance(f"device-address:{_site(address)}", _DEVICES_PER_ADDRESS, _QUARTER),
+            Allowance(f"device-address:{site_of(address)}", _DEVICES_PER_ADDRESS, _QUARTER),
         )
 
     async def _check(self, tenant_id: UUID, *allowances: Allowance) -> None:
@@ -96,15 +106,3 @@ class Throttle:
 def _short(email: str) -> str:
     """Of one length, and no address in a key or a log."""
     return sha256(email.encode()).hexdigest()[:32]
-
-
-def _site(address: str) -> str:
-    """The address; of IPv6, what one customer has, since within it anybody can change theirs at will."""
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
-        return _short(address)
-    if isinstance(parsed, IPv6Address):
-        mapped = parsed.ipv4_mapped
-        return str(mapped) if mapped else str(ip_network((parsed, _IPV6_SITE), strict=False).network_address)
-    return str(parsed)

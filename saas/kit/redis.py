@@ -7,10 +7,11 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from redis.asyncio import Redis, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.client import PubSub
+from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.connection import Connection, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -24,16 +25,26 @@ log = logging.getLogger(__name__)
 #: Seconds between attempts to subscribe again: doubled from the first to the last, each shortened at random.
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
+_SCAN_COUNT: Final = 1000
 
 P = TypeVar("P", bound=asyncio.Protocol)
 
 
-def open_client(url: str, timeout: float) -> Redis:
+def open_client(url: str, timeout: float, *, cluster: bool = False) -> Redis:
     """A client with its own pool; it connects when it is first used.
 
-    `url` is `redis://`, `rediss://` or `unix://`; `timeout` is in seconds, for connecting and for each answer. A
-    command that meets a closed connection is tried once more.
+    `url` is `redis://`, `rediss://` or `unix://`; of a `cluster`, that of any node. `timeout` is in seconds, for
+    connecting and for each answer. A command that meets a closed connection is tried once more.
     """
+    if cluster:
+        found = RedisCluster.from_url(
+            url,
+            protocol=2,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+        )
+        return cast("Redis", found)  # what we use, both have: commands of one slot, pipelines, pub/sub
     return Redis.from_url(
         url,
         protocol=2,
@@ -41,6 +52,22 @@ def open_client(url: str, timeout: float) -> Redis:
         socket_connect_timeout=timeout,
         retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
     )
+
+
+async def tenant_keys(client: Redis, prefix: str) -> AsyncIterator[list[bytes]]:
+    """The keys that begin with `prefix`, all of one slot, a batch at a time. Raises RedisError."""
+    where: dict[str, Any] = {}
+    if isinstance(client, RedisCluster):
+        await client.initialize()
+        where["target_nodes"] = client.get_node_from_key(prefix)
+    cursor = -1
+    while cursor != 0:
+        found: Any = await client.scan(max(cursor, 0), match=f"{prefix}*", count=_SCAN_COUNT, **where)
+        cursor, keys = found
+        if where:
+            cursor = cursor[where["target_nodes"].name]
+        if keys:
+            yield keys
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,26 @@
 -- Check all limits of one request, then charge all of them or none. The arithmetic is that of decision.py.
 --
--- KEYS  one for each limit; after them, where the request has a token, those of which one exists when it is revoked
--- ARGV  the request's weight; then for each limit: amount, burst, period in microseconds (a rate)
---                                              or: amount, 0, "day" or "month" (a calendar quota, UTC)
--- Returns {now, verdict} with a verdict of 1 (charged), 0 (refused) or -1 (revoked, nothing checked); unless revoked,
--- then for each limit: remaining, microseconds until more remains, microseconds to wait (0 where it does not refuse).
+-- KEYS  one for each limit; then, where usage is counted, the beginning of its keys' names; after them, where the
+--       request has a token, those of which one exists when it is revoked
+-- ARGV  the request's weight; how many limits there are; "shadow" where nothing may be refused; the name of this
+--       request's lease; then for each limit: amount, burst, period in microseconds (a rate)
+--                                         or: amount, 0, "day" or "month" (a calendar quota, UTC)
+--                                         or: amount, microseconds that a lease lasts, "running" (a concurrency);
+--       then, where usage is counted, whose it is
+-- Returns {now, verdict} with a verdict of 1 (charged), 0 (refused), 2 (would be refused, but for the shadow: nothing
+-- charged) or -1 (revoked, nothing checked); unless revoked, then for each limit: remaining, microseconds until more
+-- remains, microseconds to wait (0 where it does not refuse).
 --
 -- A rate is stored as at:level:burst, a quota as window:used: the window lies in the value, so that the keys are known
--- before the date is. All numbers are integers below 2^53, which doubles hold exactly.
+-- before the date is. Requests under way are a sorted set of leases by their end. Usage is a hash for each hour, whose
+-- key is <KEYS' name>:<seconds since 1970>, with fields <whose>:requests, :cost (their weights), :refusals and
+-- :would_refuse. All numbers are integers below 2^53, which doubles hold exactly. Every key lies in the tenant's slot.
 
 local DAY = 86400000000
 local SLACK = 1000 -- milliseconds that a key outlives its meaning
+local BUSY_PAUSE = 1000000
+local HOUR = 3600000000
+local USAGE_SECONDS = 40 * 86400 -- in which a worker comes by and takes it away
 
 local call, number, match, format = redis.call, tonumber, string.match, string.format
 local floor, ceil, min, max = math.floor, math.ceil, math.min, math.max
@@ -39,13 +49,13 @@ local function window_of(calendar, now)
   return month, next_first * DAY
 end
 
-local cost = number(ARGV[1])
-local count = (#ARGV - 1) / 3
+local cost, count, shadow, lease = number(ARGV[1]), number(ARGV[2]), ARGV[3] == "shadow", ARGV[4]
+local whose = ARGV[3 * count + 5] -- nil where usage is not counted
 local stored = call("MGET", unpack(KEYS))
 local time = call("TIME")
 local now = time[1] * 1000000 + time[2]
 
-for i = count + 1, #KEYS do
+for i = count + (whose and 2 or 1), #KEYS do
   if stored[i] then return {now, -1} end
 end
 
@@ -53,7 +63,8 @@ local reply = {now, 1}
 local amounts, bursts, periods, used, windows, ends = {}, {}, {}, {}, {}, {}
 
 for i = 1, count do
-  local amount, burst, period = number(ARGV[3 * i - 1]), number(ARGV[3 * i]), number(ARGV[3 * i + 1])
+  local kind = ARGV[3 * i + 4]
+  local amount, burst, period = number(ARGV[3 * i + 2]), number(ARGV[3 * i + 3]), number(kind)
   local value, level, wait = stored[i], 0, 0
   amounts[i], bursts[i], periods[i] = amount, burst, period
   if period then
@@ -68,8 +79,11 @@ for i = 1, count do
     end
     local excess = level - (burst - min(cost, burst)) * period
     if excess > 0 then wait = ceil(excess / amount) end
+  elseif kind == "running" then
+    level = call("ZCOUNT", KEYS[i], format("(%.0f", now), "+inf")
+    if level >= amount then wait = BUSY_PAUSE end
   else
-    windows[i], ends[i] = window_of(ARGV[3 * i + 1], now)
+    windows[i], ends[i] = window_of(kind, now)
     if value then
       local window, last = match(value, "^(%d+):(%d+)$")
       if window and number(window) == windows[i] then level = number(last) end
@@ -93,6 +107,14 @@ for i = 1, count do
     if allowed then
       state, expiry = format("%.0f:%.0f:%.0f", now, level, burst), ceil(level / amount / 1000)
     end
+  elseif not windows[i] then
+    if allowed then
+      call("ZREMRANGEBYSCORE", KEYS[i], "-inf", format("%.0f", now))
+      call("ZADD", KEYS[i], format("%.0f", now + burst), lease)
+      call("PEXPIRE", KEYS[i], ceil(burst / 1000) + SLACK)
+      level = level + 1
+    end
+    remaining = max(0, amount - level)
   else
     if allowed then level = level + cost end
     remaining = max(0, amount - level)
@@ -101,8 +123,23 @@ for i = 1, count do
       state, expiry = format("%.0f:%.0f", windows[i], level), ceil((ends[i] - now) / 1000)
     end
   end
-  if allowed then call("SET", KEYS[i], state, "PX", expiry + SLACK) end
+  if state then call("SET", KEYS[i], state, "PX", expiry + SLACK) end
   reply[3 * i], reply[3 * i + 1] = remaining, reset
+end
+
+if shadow and not allowed then reply[2] = 2 end
+
+if whose then
+  local key = format("%s:%.0f", KEYS[count + 1], floor(now / HOUR) * 3600)
+  local first
+  if reply[2] == 0 then
+    first = call("HINCRBY", key, whose .. ":refusals", 1)
+  else
+    first = call("HINCRBY", key, whose .. ":requests", 1)
+    call("HINCRBY", key, whose .. ":cost", cost)
+    if not allowed then call("HINCRBY", key, whose .. ":would_refuse", 1) end
+  end
+  if first == 1 then call("EXPIRE", key, USAGE_SECONDS) end
 end
 
 return reply

@@ -85,9 +85,9 @@ class ScriptConnection:
     """
 
     def __init__(
-        self, url: str, script: str, *, timeout: float, connect_timeout: float = 1.0, batch: int = 128
+        self, address: Address | str, script: str, *, timeout: float, connect_timeout: float = 1.0, batch: int = 128
     ) -> None:
-        self._address = Address.parse(url)
+        self.address = Address.parse(address) if isinstance(address, str) else address
         self._script = script
         self._digest = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
         self._timeout = timeout
@@ -99,6 +99,8 @@ class ScriptConnection:
         self._flush_is_due = False
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
+        #: How often it has connected: what the server held may be gone each time.
+        self.connected = 0
 
     async def open(self) -> bool:
         """Connect now rather than at the first call; whether that worked."""
@@ -121,12 +123,15 @@ class ScriptConnection:
 
         A call that is cancelled before it was sent is not sent; the answer to one cancelled later is thrown away.
         """
+        return self.command("EVALSHA", self._digest, len(keys), *keys, *arguments)
+
+    def command(self, *command: _Argument) -> "asyncio.Future[Any]":
+        """The answer to any command that answers once, as of `run`."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         if self._closed:
             future.set_exception(Unavailable("The connection is closed"))
             return future
-        command = ("EVALSHA", self._digest, len(keys), *keys, *arguments)
         self._waiting.append(_Call(future, command, loop.time() + self._timeout))
         self._soon(loop)
         if self._timer is None:
@@ -203,13 +208,14 @@ class ScriptConnection:
     async def _connect(self) -> None:
         try:
             async with asyncio.timeout(self._connect_timeout):
-                link = await self._address.connect(lambda: _Link(self))
+                link = await self.address.connect(lambda: _Link(self))
                 try:
                     await self._greet(link)
                 except BaseException:
                     link.abort()
                     raise
             self._link = link
+            self.connected += 1
             self._flush()
         except (OSError, ScriptError, Unavailable) as error:  # a timeout is an OSError
             self.drop(Unavailable(f"Cannot connect: {error or 'no answer in time'}"))
@@ -218,7 +224,7 @@ class ScriptConnection:
 
     async def _greet(self, link: _Link) -> None:
         loop = asyncio.get_running_loop()
-        commands = [*self._address.greeting, ("SCRIPT", "LOAD", self._script)]
+        commands = [*self.address.greeting, ("SCRIPT", "LOAD", self._script)]
         calls = [_Call(loop.create_future(), command, 0.0) for command in commands]
         link.send(calls)
         await asyncio.gather(*(call.future for call in calls))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Final, Literal, NamedTuple
+from typing import ClassVar, Final, Literal, NamedTuple
 
 SECOND: Final = 1_000_000
 DAY: Final = 86_400 * SECOND
@@ -18,8 +18,16 @@ _MAX_LEVEL: Final = 2**52
 _MAX_AMOUNT: Final = 10**9
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 
-#: What is stored of a limit: (at, level, burst) of a rate, (window, used) of a quota; None before the first request.
+#: Microseconds after which a request that was never seen to end no longer counts as under way: its process died.
+LEASE: Final = 120 * SECOND
+#: Microseconds to wait where too many requests are under way: nobody knows when one ends.
+_BUSY_PAUSE: Final = SECOND
+
+#: What is known of a limit: (at, level, burst) of a rate, (window, used) of a quota, (under way,) of a concurrency;
+#: None before the first request.
 State = tuple[int, ...] | None
+#: Whose requests a rate counts: the whole tenant's, those of each client or user in it, or of each address.
+Part = Literal["", "client", "user", "address"]
 
 
 class Share(NamedTuple):
@@ -41,6 +49,7 @@ class Rate:
     amount: int
     burst: int
     period: int = 60
+    of_each: Part = ""
     arguments: tuple[int, int, int | str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -68,6 +77,7 @@ class Quota:
     amount: int
     calendar: Literal["day", "month"]
     arguments: tuple[int, int, int | str] = field(init=False, repr=False, compare=False)
+    of_each: ClassVar[Part] = ""
 
     def __post_init__(self) -> None:
         if not 0 < self.amount <= _MAX_AMOUNT:
@@ -84,7 +94,28 @@ class Quota:
         return Quota(self.name, max(1, self.amount // processes), self.calendar)
 
 
-Limit = Rate | Quota
+@dataclass(frozen=True, slots=True)
+class Concurrency:
+    """`amount` requests under way at the same time, whatever they weigh."""
+
+    name: str
+    amount: int
+    arguments: tuple[int, int, int | str] = field(init=False, repr=False, compare=False)
+    of_each: ClassVar[Part] = ""
+    #: A number of requests has no window.
+    window: ClassVar[None] = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.amount <= _MAX_AMOUNT:
+            raise ValueError(f"{self} cannot be counted exactly")
+        object.__setattr__(self, "arguments", (self.amount, LEASE, "running"))
+
+    def share(self, processes: int) -> "Concurrency":
+        """What one of several processes may admit when they cannot count together."""
+        return Concurrency(self.name, max(1, self.amount // processes))
+
+
+Limit = Rate | Quota | Concurrency
 _Counted = Limit | Share
 
 
@@ -125,6 +156,8 @@ def _used(limit: _Counted, state: State, now: int) -> int:
     if isinstance(limit, Quota):
         window, used = state
         return used if window == _window(limit, now)[0] else 0
+    if isinstance(limit, Concurrency):
+        return state[0]
     at, level, burst = state
     if at > now:  # the clock went back, as it may at a fail-over: better a fresh burst than an outage
         return 0
@@ -136,18 +169,24 @@ def _used(limit: _Counted, state: State, now: int) -> int:
 def _wait(limit: _Counted, used: int, now: int, cost: int) -> int:
     if isinstance(limit, Quota):
         return _window(limit, now)[1] - now if used + cost > limit.amount else 0
+    if isinstance(limit, Concurrency):
+        return _BUSY_PAUSE if used >= limit.amount else 0
     # What weighs more than the burst passes when nothing is used, and is paid off in full.
     excess = used - (limit.burst - min(cost, limit.burst)) * limit.period * SECOND
     return max(0, -(-excess // limit.amount))
 
 
 def _charge(limit: _Counted, used: int, cost: int) -> int:
+    if isinstance(limit, Concurrency):
+        return used + 1
     return used + (cost if isinstance(limit, Quota) else cost * limit.period * SECOND)
 
 
 def _standing(limit: _Counted, used: int, now: int, wait: int) -> Standing:
     if isinstance(limit, Quota):
         return Standing(max(0, limit.amount - used), _window(limit, now)[1] - now if used else 0, wait)
+    if isinstance(limit, Concurrency):
+        return Standing(max(0, limit.amount - used), 0, wait)
     request = limit.period * SECOND
     remaining = max(0, (limit.burst * request - used) // request)
     excess = used - (limit.burst - remaining - 1) * request
@@ -155,6 +194,8 @@ def _standing(limit: _Counted, used: int, now: int, wait: int) -> Standing:
 
 
 def _state(limit: _Counted, used: int, now: int) -> State:
+    if isinstance(limit, Concurrency):
+        return (used,)
     return (_window(limit, now)[0], used) if isinstance(limit, Quota) else (now, used, limit.burst)
 
 
@@ -171,3 +212,9 @@ def _month(day: int) -> tuple[int, int]:
     first = date.fromordinal(_EPOCH_ORDINAL + day).replace(day=1)
     following = (first + timedelta(days=31)).replace(day=1)
     return first.year * 12 + first.month - 1, (following.toordinal() - _EPOCH_ORDINAL) * DAY
+
+
+def until_end(quota: Quota, window: int, now: int) -> int:
+    """Microseconds until a window of the quota ends; 0 where another one has begun."""
+    current, end = _window(quota, now)
+    return end - now if current == window else 0

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import Final
 
-from saas.ratelimit.decision import Limit, Quota
+from saas.ratelimit.decision import Concurrency, Limit, Quota
 from saas.ratelimit.limiter import Verdict
 from saas.web.problems import Problem
 
+#: Where a client sees what was used, of what.
+USAGE_PATH: Final = "/api/v1/usage"
 _PERIODS: Final = {1: "a second", 60: "a minute", 3600: "an hour"}
 
 
@@ -21,9 +23,13 @@ class RateLimited(Problem):
         violated = [limit for limit, standing in pairs if standing.wait]
         seconds = verdict.retry_after
         super().__init__(
-            f"{_said(violated)} used up. Try again in {_counted(seconds, 'second')}.",
+            f"{_said(violated)} used up. Try again in {_counted(seconds, 'second')}. {USAGE_PATH} shows what was used.",
             headers={"Retry-After": str(seconds)},
-            extra={"violated-policies": [limit.name for limit in violated], "retry_after": seconds},
+            extra={
+                "violated-policies": [limit.name for limit in violated],
+                "retry_after": seconds,
+                "usage": USAGE_PATH,
+            },
         )
 
 
@@ -42,15 +48,18 @@ class TokenRevoked(Problem):
 
 def _said(limits: Sequence[Limit]) -> str:
     said = " and of ".join(map(_described, limits))
-    return f"The plan's limit of {said} is" if len(limits) == 1 else f"The plan's limits of {said} are"
+    return f"The limit of {said} is" if len(limits) == 1 else f"The limits of {said} are"
 
 
 def _described(limit: Limit) -> str:
     requests = _counted(limit.amount, "request")
     if isinstance(limit, Quota):
         return f"{requests} a {limit.calendar} (UTC)"
+    if isinstance(limit, Concurrency):
+        return f"{requests} under way at the same time"
     period = _PERIODS.get(limit.period) or f"in {limit.period} seconds"
-    return f"{requests} {period}, {limit.burst} at once,"
+    whose = f", of each {limit.of_each}," if limit.of_each else ","
+    return f"{requests} {period}, {limit.burst} at once{whose}"
 
 
 def _counted(number: int, word: str) -> str:

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from starlette.types import Scope
 
 #: What `trusted_proxies` calls a proxy that connects through a Unix socket.
 UNIX_SOCKET = "unix"
+#: One customer's part of the IPv6 address space.
+_IPV6_SITE = 64
 
 
 def client_address(scope: Scope, trusted_proxies: Sequence[str]) -> str:
@@ -30,6 +33,19 @@ def client_address(scope: Scope, trusted_proxies: Sequence[str]) -> str:
         if not _is_trusted(address, trusted):
             break
     return address
+
+
+@lru_cache(maxsize=10_000)
+def site_of(address: str) -> str:
+    """The address; of IPv6, what one customer has, since within it anybody can change theirs at will."""
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return sha256(address.encode()).hexdigest()[:32]
+    if isinstance(parsed, IPv6Address):
+        mapped = parsed.ipv4_mapped
+        return str(mapped) if mapped else str(ip_network((parsed, _IPV6_SITE), strict=False).network_address)
+    return str(parsed)
 
 
 def _forwarded_for(scope: Scope) -> list[str]:

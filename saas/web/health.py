@@ -1,7 +1,7 @@
 """Whether the process runs, and whether it can serve."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final
 
 import structlog
@@ -22,8 +22,11 @@ _TIMEOUT: Final = 2.0
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
-def health_routes(checks: Mapping[str, Check]) -> list[Route]:
-    """`/healthz`: the process answers. `/readyz`: each of `checks` is well, or 503 and which one is not."""
+def health_routes(checks: Mapping[str, Check], *, optional: Collection[str] = ()) -> list[Route]:
+    """`/healthz`: the process answers. `/readyz`: each of `checks` is well, or 503 and which one is not.
+
+    Where only `optional` ones are not, the answer is 200 with the status "degraded": the process can serve.
+    """
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok"}, headers=_NO_STORE)
@@ -31,10 +34,11 @@ def health_routes(checks: Mapping[str, Check]) -> list[Route]:
     async def readyz(_: Request) -> Response:
         wrong = await asyncio.gather(*(_run(name, check) for name, check in checks.items()))
         found = {name: problem or "ok" for name, problem in zip(checks, wrong, strict=True)}
-        failing = [f"{name}: {problem}" for name, problem in zip(checks, wrong, strict=True) if problem]
+        failing = [f"{name}: {problem}" for name, problem in found.items() if problem != "ok" and name not in optional]
         if failing:
             return render_problem(Unavailable("; ".join(failing), extra={"checks": found}))
-        return JSONResponse({"status": "ok", "checks": found}, headers=_NO_STORE)
+        status = "degraded" if any(wrong) else "ok"
+        return JSONResponse({"status": status, "checks": found}, headers=_NO_STORE)
 
     return [Route("/healthz", healthz), Route("/readyz", readyz)]
 

@@ -19,10 +19,11 @@ from rich.console import Console
 from rich.table import Table
 
 from saas.kit.redis import open_client
+from saas.ratelimit.charges import Charge
 from saas.ratelimit.connection import ScriptConnection
 from saas.ratelimit.decision import Limit, Quota, Rate
 from saas.ratelimit.limiter import SCRIPT, Limiter, Subject
-from saas.ratelimit.middleware import Charge, RateLimitMiddleware
+from saas.ratelimit.middleware import RateLimitMiddleware
 from saas.settings import LimitsSettings
 from tests.valkey import run_valkey
 

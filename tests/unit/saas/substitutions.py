@@ -27,7 +27,7 @@ TOKEN, AUTHORIZE, LOGOUT = "/oauth2/token", "/oauth2/authorize", "/oauth2/logout
 OPEN = {
     ("GET", path)
     for path in (
-        *("/healthz", "/readyz", "/docs", "/openapi.json"),
+        *("/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"),
         # One tenant's logo at another's host: tests/unit/tenants/test_branding.py.
         *("/static/brand.css", "/static/brand.svg", "/static/{name}", "/static/logo/{name}"),
         *("/oauth2/jwks", "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"),

@@ -38,12 +38,22 @@ class Script:
         assert SCRIPT.count('call("TIME")') == 1
         self._digest = self.client.script_load(SCRIPT.replace('call("TIME")', 'call("LRANGE", "clock", 0, 1)'))
 
-    def check(self, keys: list[str], limits: tuple[Limit, ...], now: int, cost: int) -> list[int]:
+    def check(
+        self,
+        keys: list[str],
+        limits: tuple[Limit, ...],
+        now: int,
+        cost: int,
+        *,
+        shadow: str = "",
+        lease: str = "",
+        usage: tuple[str, ...] = (),
+    ) -> list[int]:
         arguments = [argument for limit in limits for argument in limit.arguments]
         with self.client.pipeline() as pipeline:
             pipeline.delete("clock")
             pipeline.rpush("clock", now // SECOND, now % SECOND)
-            pipeline.evalsha(self._digest, len(keys), *keys, cost, *arguments)
+            pipeline.evalsha(self._digest, len(keys), *keys, cost, len(limits), shadow, lease, *arguments, *usage)
             answer: list[int] = pipeline.execute()[-1]
         return answer
 

@@ -50,8 +50,8 @@ def test_retry_after_is_rounded_up_and_never_earlier_than_the_reset(wait: int, s
 
 def test_a_refusal_names_every_limit_that_refuses() -> None:
     problem = RateLimited(verdict(5 * SECOND, DAY, 0))
-    assert problem.extra == {"violated-policies": ["minute", "day"], "retry_after": 86_400}
+    assert problem.extra == {"violated-policies": ["minute", "day"], "retry_after": 86_400, "usage": "/api/v1/usage"}
     assert problem.detail == (
-        "The plan's limits of 60 requests a minute, 10 at once, and of 1000 requests a day (UTC) are used up. "
-        "Try again in 86400 seconds."
+        "The limits of 60 requests a minute, 10 at once, and of 1000 requests a day (UTC) are used up. "
+        "Try again in 86400 seconds. /api/v1/usage shows what was used."
     )

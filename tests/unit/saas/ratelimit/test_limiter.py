@@ -96,8 +96,8 @@ class TestCheck:
         keys = [f"{{{tenant.hex}}}:limit:{limit.name}" for limit in limits]
         for step in range(60):
             cost = step % 3 + 1
-            arguments = [cost, *(argument for limit in limits for argument in limit.arguments)]
-            now, allowed, *numbers = await limiter._connection.run(keys, arguments)
+            arguments = [cost, len(limits), "", "", *(argument for limit in limits for argument in limit.arguments)]
+            now, allowed, *numbers = await limiter.nodes.all[0].connection.run(keys, arguments)
             expected = decide(limits, states, now, cost)
             assert (allowed, numbers) == (expected.allowed, [n for standing in expected.standings for n in standing])
             states = expected.states or states
@@ -223,14 +223,15 @@ class TestFaults:
         while not hasty.degraded:
             await hasty.check(Subject(tenant), SLOW)
         asked = 0
-        run = hasty._connection.run
+        connection = hasty.nodes.all[0].connection
+        run = connection.run
 
         def counted(keys: Sequence[str], arguments: Sequence[str | bytes | int]) -> "asyncio.Future[list[int]]":
             nonlocal asked
             asked += 1
             return run(keys, arguments)
 
-        monkeypatch.setattr(hasty._connection, "run", counted)
+        monkeypatch.setattr(connection, "run", counted)
         until = time.monotonic() + 3 * HASTY.pause
         while time.monotonic() < until:
             await ask(hasty, tenant, SLOW, 50)

@@ -10,9 +10,10 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import Scope
 
+from saas.ratelimit.charges import Charge
 from saas.ratelimit.decision import Limit, Quota, Rate
 from saas.ratelimit.limiter import Limiter, Subject
-from saas.ratelimit.middleware import Charge, RateLimitMiddleware
+from saas.ratelimit.middleware import RateLimitMiddleware
 
 LIMITS: tuple[Limit, ...] = (Rate("minute", 1, 3), Quota("day", 100, "day"))
 served: list[str] = []
@@ -62,9 +63,11 @@ async def test_a_refused_request_never_reaches_the_application(browser: httpx.As
         "type": "urn:saas:problem:rate-limited",
         "title": "Too many requests",
         "status": 429,
-        "detail": "The plan's limit of 1 request a minute, 3 at once, is used up. Try again in 60 seconds.",
+        "detail": "The limit of 1 request a minute, 3 at once, is used up. Try again in 60 seconds. "
+        "/api/v1/usage shows what was used.",
         "violated-policies": ["minute"],
         "retry_after": 60,
+        "usage": "/api/v1/usage",
     }
     assert len(served) == 3
 
