@@ -110,7 +110,10 @@ async def lock(session: AsyncSession, subject: str) -> None:
 
 
 async def execute_script(session: AsyncSession, script: str) -> None:
-    """Send several statements in one message, in the session's transaction. Raises SchemaBusy."""
+    """Send several statements in one message, in the session's transaction, which `lock` has begun. Raises SchemaBusy.
+
+    Before a session's first statement there is no transaction: what is sent then would be committed at once.
+    """
     connection = await (await session.connection()).get_raw_connection()
     driver = connection.driver_connection
     if not isinstance(driver, asyncpg.Connection):

@@ -63,6 +63,7 @@ class Verifier:
         name = quote_identifier(f"reference_{secrets.token_hex(8)}")
         version = "CREATE TABLE alembic_version (version_num varchar(32) CONSTRAINT alembic_version_pkc PRIMARY KEY)"
         async with self._database.platform_session(database) as session:
+            await lock(session, name)  # a script needs a transaction that has begun
             begin = f"CREATE SCHEMA {name}; SET LOCAL search_path TO {name}; {version};\n"
             await execute_script(session, begin + script_of(steps))
             catalog = await describe(session)

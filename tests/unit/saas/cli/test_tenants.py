@@ -133,7 +133,7 @@ def test_reset_password(saas: Saas, slug: str) -> None:
 def test_migrate_when_there_is_nothing_to_do(saas: Saas) -> None:
     assert document(saas("migrate", "--json")) == {
         "platform": {"applied": []},
-        "tenants": {"migrated": [], "failed": []},
+        "tenants": {"migrated": [], "failed": [], "halted": None, "left": 0},
     }
     text = saas("migrate")
     assert (text.exit_code, text.stdout) == (0, "")
