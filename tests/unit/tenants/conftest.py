@@ -44,7 +44,7 @@ class Process:
         registry = Registry(database, ORIGIN, changes, reserved_hosts=frozenset({"API.example.com:8443"}))
         return cls(database, changes, registry, sent, peers)
 
-    async def make(self, slug: str = "", *, plan: str = "free", domain: str | None = None) -> Tenant:
+    async def make(self, slug: str = "", *, plan: str = "pro", domain: str | None = None) -> Tenant:
         """An active tenant with its schema. Without a slug it gets a new one."""
         slug = slug or new_slug()
         made = await provisioning.create_row(

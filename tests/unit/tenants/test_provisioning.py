@@ -23,7 +23,7 @@ from tests.unit.tenants.conftest import Process, new_slug
 Purge = Callable[[object], Awaitable[None]]
 
 
-async def row(process: Process, slug: str, *, name: str = "X", plan: str = "free", domain: str | None = None) -> Tenant:
+async def row(process: Process, slug: str, *, name: str = "X", plan: str = "pro", domain: str | None = None) -> Tenant:
     return await provisioning.create_row(
         process.database, process.registry, slug=slug, name=name, plan=plan, domain=domain
     )

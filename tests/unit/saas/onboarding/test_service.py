@@ -13,7 +13,7 @@ from tenants.errors import HostTaken, TenantNotFound
 
 
 async def create(
-    services: Services, slug: str, *, email: str = "", plan: str = "free", domain: str | None = None
+    services: Services, slug: str, *, email: str = "", plan: str = "pro", domain: str | None = None
 ) -> Onboarded:
     return await onboard(
         services.database,
