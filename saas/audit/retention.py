@@ -1,7 +1,7 @@
 """How long events are kept: as many days as the plan says. What is pruned leaves its last hash, so that the chain of
 what stays can be verified."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Table, delete, func, select, update
@@ -10,9 +10,25 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from saas.audit.models import EventRow, HeadRow
 from saas.audit.service import record
+from tenants.base import utc_now
+from tenants.database import Database, HasSchema
 
 _events: Final[Table] = EventRow.metadata.tables[EventRow.__tablename__]
 _head: Final[Table] = HeadRow.metadata.tables[HeadRow.__tablename__]
+
+
+async def prune_all(database: Database, tenant: HasSchema, keep: timedelta, batch: int = 1000) -> int:
+    """Delete what is older than `keep`, in transactions of a bounded size; how many events.
+
+    By whole days, in UTC: however often it is asked, it is one event a day.
+    """
+    before = (utc_now() - keep).replace(hour=0, minute=0, second=0, microsecond=0)
+    total, deleted = 0, batch
+    while deleted >= batch:
+        async with database.tenant_session(tenant) as session:
+            deleted = await prune(session, before, batch)
+        total += deleted
+    return total
 
 
 async def prune(session: AsyncSession, before: datetime, limit: int = 1000) -> int:

@@ -37,13 +37,15 @@ def run(work: "Callable[[Services], Awaitable[T]]", *, migrate: bool = True) -> 
 
 
 async def _work(settings: Settings, work: "Callable[[Services], Awaitable[T]]", *, migrate: bool) -> T:
+    from saas.audit.actor import acting_as, operator  # noqa: PLC0415 - slow to import: not for `--help`
     from saas.services import open_services  # noqa: PLC0415 - the whole application: slow to import, not for `--help`
     from tenants.migrate.runner import migrate_platform  # noqa: PLC0415 - as above
 
     async with open_services(settings) as services:
         if migrate:
             await migrate_platform(services.database)
-        return await work(services)
+        with acting_as(operator()):
+            return await work(services)
 
 
 def load_settings() -> Settings:

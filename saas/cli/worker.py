@@ -50,14 +50,17 @@ def worker(
 
 
 async def _once(services: "Services") -> "list[Outcome]":
+    from saas.audit.actor import SYSTEM, acting_as  # noqa: PLC0415 - as above
     from saas.services import kept_fresh  # noqa: PLC0415 - as above
     from saas.worker.loop import Worker  # noqa: PLC0415 - as above
 
     async with kept_fresh(services):
-        return await Worker(services).once()
+        with acting_as(SYSTEM):
+            return await Worker(services).once()
 
 
 async def _run(services: "Services", *, as_json: bool) -> None:
+    from saas.audit.actor import SYSTEM, acting_as  # noqa: PLC0415 - as above
     from saas.services import kept_fresh  # noqa: PLC0415 - as above
     from saas.worker.loop import Worker  # noqa: PLC0415 - as above
 
@@ -70,4 +73,5 @@ async def _run(services: "Services", *, as_json: bool) -> None:
             output.print_json({"working": True})
         else:
             output.note("Working. Ctrl-C stops it.")
-        await working.run()
+        with acting_as(SYSTEM):
+            await working.run()

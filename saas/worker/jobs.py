@@ -5,8 +5,10 @@ A new kind of work is one more line in `jobs_of` or in `platform_jobs_of`.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
+from saas.audit.retention import prune_all
 from saas.services import Services
 from saas.worker import lifecycle
 from tenants.registry import Tenant
@@ -55,7 +57,11 @@ def jobs_of(services: Services) -> tuple[Job, ...]:
         async with services.database.tenant_session(tenant) as session:
             return await services.key_lifecycle.advance(session, tenant.id)
 
+    async def prune(tenant: Tenant) -> int:
+        return await prune_all(services.database, tenant, timedelta(days=tenant.plan.audit_days), settings.batch)
+
     return (
+        Job("audit", settings.cleanup_interval, prune),
         Job("cleanup", settings.cleanup_interval, clean),
         Job("keys", settings.keys_interval, rotate),
         Job("logouts", settings.logouts_interval, services.backchannel.deliver),

@@ -115,6 +115,6 @@ async def test_it_runs_beside_a_server_and_ends_with_it(services: Services) -> N
 
 async def test_the_jobs_do_what_is_due(services: Services, tenant: Tenant) -> None:
     jobs: dict[str, Callable[[Tenant], Awaitable[int]]] = {job.name: job.work for job in jobs_of(services)}
-    assert jobs.keys() == {"cleanup", "keys", "logouts"}
+    assert jobs.keys() == {"audit", "cleanup", "keys", "logouts"}
     for work in jobs.values():
         assert await work(tenant) == 0
