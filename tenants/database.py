@@ -14,6 +14,7 @@ from tenants.direct import Direct
 from tenants.engine import Engine, PoolOptions
 from tenants.errors import DatabaseNotFound
 from tenants.schemas import DISTRIBUTES
+from tenants.stale import WatchedSession, watched
 from tenants.statements import Statement
 
 #: The database of SAAS_DATABASE_URL, which holds the registry.
@@ -92,7 +93,7 @@ class Database:
     @asynccontextmanager
     async def platform_session(self, name: str = DEFAULT) -> AsyncIterator[AsyncSession]:
         """A transaction on the platform's tables. The search path is empty. The registry is the default database's."""
-        async with self._transaction(self._on(name).engine, name) as session:
+        async with self._transaction(self._on(name).bare(), name) as session:
             yield session
 
     @asynccontextmanager
@@ -129,9 +130,10 @@ class Database:
 
         direct = Direct(connect, "BEGIN READ ONLY;" if read_only else "BEGIN;")
         try:
-            yield direct
-            await _run_before(direct)
-            await direct.commit()
+            with watched(direct.info, read_only=read_only, direct=True):
+                yield direct
+                await _run_before(direct)
+                await direct.commit()
         except BaseException as error:
             await direct.abandon(error)
             if isinstance(error, Exception) and direct.lost:
@@ -159,13 +161,14 @@ class Database:
     async def _transaction(
         self, bind: AsyncEngine, name: str, info: dict[str, Any] | None = None
     ) -> AsyncIterator[AsyncSession]:
-        async with AsyncSession(bind, expire_on_commit=False, info=info) as session:
-            yield session
-            await _flush(session)
-            if await _run_before(session):
+        async with AsyncSession(bind, sync_session_class=WatchedSession, expire_on_commit=False, info=info) as session:
+            with watched(session.info):
+                yield session
                 await _flush(session)
-            change = await count_epoch(session, name)
-            await session.commit()
+                if await _run_before(session):
+                    await _flush(session)
+                change = await count_epoch(session, name)
+                await session.commit()
             actions = take_after_commit(session)
         if change is not None and self.on_commit is not None:
             await self.on_commit(change)

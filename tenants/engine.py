@@ -10,7 +10,9 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection as SyncConnection
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool, PoolProxiedConnection
+
+from tenants.stale import wants_fresh
 
 if TYPE_CHECKING:
     _Connection = asyncpg.Connection[asyncpg.Record]
@@ -70,27 +72,37 @@ class Engine:
     """The pool of one database, and views of it that bind transactions to a schema."""
 
     def __init__(self, url: str, options: PoolOptions) -> None:
+        arguments = {
+            "connection_class": TenantConnection,
+            "timeout": options.connect_timeout,
+            "server_settings": {"application_name": "saas", "timezone": "UTC", "jit": "off"},
+            **_statement_options(options),
+        }
         self.engine: AsyncEngine = create_async_engine(
             async_url(url),
             pool_size=options.size,
             max_overflow=0,
             pool_timeout=options.timeout,
             pool_use_lifo=True,
-            connect_args={
-                "connection_class": TenantConnection,
-                "timeout": options.connect_timeout,
-                "server_settings": {"application_name": "saas", "timezone": "UTC", "jit": "off"},
-                **_statement_options(options),
-            },
+            connect_args=arguments,
         )
+        #: A new connection for each transaction: nothing was prepared on it before (see `tenants.stale`).
+        self._fresh = create_async_engine(async_url(url), poolclass=NullPool, connect_args=arguments)
         self._max_tenants = options.max_tenants
         event.listen(self.engine.sync_engine, "begin", _bind_path)
+        event.listen(self._fresh.sync_engine, "begin", _bind_path)
         event.listen(self.engine.sync_engine, "checkin", self._recycle)
         #: Making one costs a tenth of a small transaction.
         self._views: dict[str, AsyncEngine] = {}
 
+    def bare(self) -> AsyncEngine:
+        """What transactions without a tenant use."""
+        return self._fresh if wants_fresh() else self.engine
+
     def of(self, schema: str) -> AsyncEngine:
         """A view whose transactions see the schema and nothing else."""
+        if wants_fresh():
+            return self._fresh.execution_options(**{_SCHEMA_OPTION: schema})
         view = self._views.get(schema)
         if view is None:
             if len(self._views) >= _MAX_VIEWS:
@@ -105,6 +117,8 @@ class Engine:
             driver = _driver_of(pooled)
             if not driver.is_closed():
                 driver.bind(schema)
+                if wants_fresh():
+                    await driver.reload_schema_state()  # forgets what it has prepared, without asking the server
                 return pooled
             pooled.invalidate()
 
