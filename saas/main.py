@@ -33,6 +33,7 @@ from saas.web.shortcut import ShortcutMiddleware
 from saas.worker.loop import working
 from tenants.middleware import TenantMiddleware
 from tenants.migrate.plan import readiness
+from tenants.stale import FreshAttemptMiddleware
 from tenants.waiting import Waiting
 
 API_PREFIX = "/api/v1"
@@ -111,6 +112,7 @@ def _add_middleware(app: FastAPI, services: Services) -> None:
         exempt=_PLATFORM_PATHS.__contains__,
         waiting=Waiting(services.changes),
     )
+    app.add_middleware(FreshAttemptMiddleware)
     app.add_middleware(BodyLimitMiddleware, limit=settings.server.body_limit)
     app.add_middleware(RequestContextMiddleware)
     app.add_middleware(ErrorPagesMiddleware, api_prefix=API_PREFIX)
