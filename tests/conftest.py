@@ -1,5 +1,6 @@
 """Fixtures that every test may use. The servers are real: PostgreSQL and Valkey from their wheels."""
 
+import asyncio
 import base64
 import os
 import shutil
@@ -16,20 +17,25 @@ import pytest
 from fastapi import FastAPI
 
 from saas.dev import Servers, embedded
+from saas.identity.passwords import hash_password
+from saas.kit.background import end
 from saas.main import create_app
-from saas.oauth.definition import ClientDefinition
 from saas.onboarding.service import onboard
 from saas.services import Services, open_services
 from saas.settings import Settings
 from tenants.database import Database
 from tenants.migrate.runner import migrate_platform
 from tenants.registry import Tenant
+from tenants.warm import refill
+from tests.factories import OWNER_PASSWORD, MachineFactory, NewTenantFactory
 from tests.leftovers import sweep
 from tests.processes import Server, run_server
 
 _SHM = Path("/dev/shm")
 #: Bytes that a run may leave in its database, with room to spare.
 _ROOM = 4 << 30
+#: Schemas that wait for tests.
+_WARM = 3
 
 MakeTenant = Callable[..., Awaitable[Tenant]]
 
@@ -109,24 +115,39 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
 
 
 @pytest.fixture(scope="session")
-async def make_tenant(services: Services) -> MakeTenant:
-    """Onboards a tenant with a slug of its own: `await make_tenant()`, `await make_tenant(plan="free")`."""
+async def make_tenant(services: Services, warm_pool: asyncio.Event) -> MakeTenant:
+    """Onboards a tenant with a slug of its own: `await make_tenant()`, `await make_tenant(plan="free")`.
+
+    Its owner has the password OWNER_PASSWORD.
+    """
+    owner_hash = await hash_password(OWNER_PASSWORD)
 
     async def make(plan: str = "enterprise", domain: str | None = None) -> Tenant:
-        slug = f"t{uuid4().hex[:12]}"
-        onboarded = await onboard(
-            services.database,
-            services.registry,
-            services.keys,
-            slug=slug,
-            name=slug.title(),
-            plan=plan,
-            owner_email=f"owner@{slug}.example",
-            domain=domain,
-        )
+        wanted = NewTenantFactory(plan=plan, domain=domain)
+        onboarded = await onboard(services.database, services.registry, services.keys, **wanted, owner_hash=owner_hash)
+        warm_pool.set()
         return onboarded.tenant
 
     return make
+
+
+@pytest.fixture(scope="session")
+async def warm_pool(services: Services, settings: Settings) -> AsyncIterator[asyncio.Event]:
+    """Makes schemas ahead while tests do something else, as the worker does; set by who took one."""
+    taken = asyncio.Event()
+    database = Database(settings.database.url, pool_size=2)
+
+    async def keep_full() -> None:
+        while True:
+            while await refill(database, "default", _WARM):
+                pass
+            await taken.wait()
+            taken.clear()
+
+    task = asyncio.create_task(keep_full(), name="warm pool")
+    yield taken
+    await end(task)
+    await database.close()
 
 
 @pytest.fixture
@@ -166,11 +187,7 @@ async def machine(services: Services, client_of: Callable[[Tenant], httpx.AsyncC
 
     async def make(tenant: Tenant, scopes: Sequence[str] = ("projects:read", "projects:write")) -> httpx.AsyncClient:
         async with services.database.tenant_session(tenant) as session:
-            made = await services.clients.create(
-                session,
-                tenant,
-                ClientDefinition(name="machine", grant_types=["client_credentials"], scopes=scopes),
-            )
+            made = await services.clients.create(session, tenant, MachineFactory(scopes=scopes))
         client = client_of(tenant)
         answer = await client.post(
             "/oauth2/token", data={"grant_type": "client_credentials"}, auth=(made.client_id, made.secret)

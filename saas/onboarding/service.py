@@ -40,7 +40,8 @@ async def onboard(
     """Create the tenant, or finish creating it: whatever stopped an earlier call, this one goes on from there.
 
     `on` is the name of its database; None: where there is room. `owner_hash` is of a password that the owner has
-    already (see `hash_password`); None: one is generated. A tenant that is active or suspended stays as it is. Raises InvalidEmail and what `provisioning.create_row` and `ensure_schema` raise.
+    already (see `hash_password`); None: one is generated. A tenant that is active or suspended stays as it is.
+    Raises InvalidEmail and what `provisioning.create_row` and `ensure_schema` raise.
     """
     email = check_email(owner_email)
     try:

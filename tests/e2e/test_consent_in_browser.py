@@ -12,10 +12,10 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from saas.identity.passwords import hash_password
-from saas.oauth.definition import ClientDefinition
 from saas.services import Services
 from tenants.registry import Tenant
 from tests.e2e.browser import look, overflow, screenshot, serving
+from tests.factories import AppFactory
 from tests.processes import Server
 from tests.unit.saas.oauth.flow import App
 
@@ -89,12 +89,7 @@ async def walk(
     app, port = notes
     app.answers.clear()
     callback = f"http://localhost:{port}/callback"
-    definition = ClientDefinition(
-        name="Notes",
-        grant_types=["authorization_code", "refresh_token"],
-        scopes=[*SCOPE.split(), "projects:write"],
-        redirect_uris=[callback],
-    )
+    definition = AppFactory(scopes=[*SCOPE.split(), "projects:write"], redirect_uris=[callback])
     password_hash = await hash_password(PASSWORD)
     async with services.database.tenant_session(tenant) as session:
         ann = {"email": EMAIL, "name": "Ann Example", "password_hash": password_hash}

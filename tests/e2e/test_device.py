@@ -7,10 +7,10 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from saas.identity.passwords import hash_password
-from saas.oauth.definition import ClientDefinition
 from saas.services import Services
 from tenants.registry import Tenant
 from tests.e2e.browser import overflow, screenshot
+from tests.factories import AppFactory
 from tests.processes import Server
 
 EMAIL = "ann@people.example"
@@ -22,9 +22,9 @@ GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 async def television(services: Services, tenant: Tenant) -> dict[str, str]:
     """The form by which a device names itself; its tenant has Ann, too."""
     password_hash = await hash_password(PASSWORD)
-    definition = ClientDefinition(
+    definition = AppFactory(
+        device=True,
         name="Television",
-        grant_types=["device_code", "refresh_token"],
         scopes=["openid", "email", "offline_access", "projects:read"],
         auth_method="none",
     )

@@ -17,7 +17,7 @@ from saas.web.csrf import Csrf
 from saas.web.pages import render
 from tests.e2e.browser import barriers, complaints, look, opened, overflow, screenshot, serving
 from tests.e2e.gallery import SAMPLES, Sample
-from tests.samples import sample_tenant
+from tests.factories import TenantFactory
 
 WIDTHS = (360, 1280)
 #: Bytes of a page and all it loads, uncompressed; the fullest account page is the largest.
@@ -51,7 +51,7 @@ class Tenants:
         if scope["type"] == "http":
             slug = dict(scope["headers"])[b"host"].decode().partition(".")[0]
             if slug in _NAMES:
-                scope["tenant"] = sample_tenant(slug, _NAMES[slug], accent=_ACCENTS.get(slug))
+                scope["tenant"] = TenantFactory(slug=slug, name=_NAMES[slug], accent=_ACCENTS.get(slug))
         await self.app(scope, receive, send)
 
 

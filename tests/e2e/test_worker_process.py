@@ -16,9 +16,9 @@ from sqlalchemy import text
 
 from saas.authserver.client import Client
 from saas.identity.service import add_user
-from saas.oauth.definition import ClientDefinition
 from saas.services import Services
 from tenants.registry import Tenant
+from tests.factories import AppFactory
 from tests.unit.saas.oauth.receiver import Receiver, receiving
 
 DEADLINE = 30.0
@@ -45,13 +45,7 @@ def run_worker(environment: Mapping[str, str]) -> Iterator[subprocess.Popen[byte
 async def end_a_session(services: Services, tenant: Tenant, uri: str) -> Client:
     """Of a person who has used a client that wants to be told."""
     async with services.database.tenant_session(tenant) as session:
-        definition = ClientDefinition(
-            name="Notes",
-            grant_types=["authorization_code"],
-            scopes=["projects:read"],
-            redirect_uris=["https://notes.example/callback"],
-            backchannel_logout_uri=uri,
-        )
+        definition = AppFactory(backchannel_logout_uri=uri)
         made = await services.clients.create(session, tenant, definition)
     client = await services.clients.find(tenant, made.client_id)
     assert client is not None

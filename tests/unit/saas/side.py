@@ -12,11 +12,11 @@ from sqlalchemy import text
 
 from saas.authserver.assertion import METHOD, TYPE
 from saas.authserver.id_token import sign
-from saas.oauth.definition import ClientDefinition
 from saas.services import Services
 from tenants.registry import Tenant
+from tests.factories import CALLBACK, AppFactory, MachineFactory
 from tests.unit.saas.identity.world import Browser
-from tests.unit.saas.oauth.flow import CALLBACK, App, ask, claims_of, code_of, tokens_of
+from tests.unit.saas.oauth.flow import App, ask, claims_of, code_of, tokens_of
 
 EMAIL = "ann@people.example"
 INVITED = "bob@people.example"
@@ -78,16 +78,9 @@ class Side:
 async def furnish(services: Services, app: FastAPI, tenant: Tenant) -> Side:
     browser, key = Browser(app, tenant), ECKey.generate_key("P-256")
     scopes = ["openid", "email", "offline_access", "projects:read"]
-    everything = ClientDefinition(
-        name="Notes",
-        grant_types=["authorization_code", "refresh_token", "device_code"],
-        scopes=scopes,
-        redirect_uris=[CALLBACK],
-    )
+    everything = AppFactory(grant_types=["authorization_code", "refresh_token", "device_code"], scopes=scopes)
     jwks = json.dumps({"keys": [key.as_dict(private=False)]})
-    signing = ClientDefinition(
-        name="Signer", grant_types=["client_credentials"], scopes=["projects:read"], auth_method=METHOD, jwks=jwks
-    )
+    signing = MachineFactory(name="Signer", scopes=["projects:read"], auth_method=METHOD, jwks=jwks)
     async with services.database.tenant_session(tenant) as session:
         user = await services.users.create(session, tenant, email=EMAIL, name="Ann")
         notes = await services.clients.create(session, tenant, everything)

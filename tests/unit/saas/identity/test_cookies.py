@@ -6,9 +6,9 @@ from starlette.responses import Response
 
 from saas.identity.cookies import clear_cookie, cookie_name, read_cookie, set_cookie
 from tenants.registry import Tenant
-from tests.samples import sample_tenant
+from tests.factories import TenantFactory
 
-OVER_HTTP = sample_tenant()
+OVER_HTTP = TenantFactory()
 OVER_HTTPS = replace(OVER_HTTP, issuer="https://acme.example.com")
 
 

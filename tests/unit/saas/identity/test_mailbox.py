@@ -4,10 +4,10 @@ import pytest
 
 from saas.identity.mails import invitation_mail, password_changed_mail, reset_mail
 from saas.kit.mail import MailboxMailer
-from tests.samples import sample_tenant
+from tests.factories import TenantFactory
 from tests.unit.saas.identity.world import EMAIL, Browser, World
 
-ACME = sample_tenant()
+ACME = TenantFactory()
 TOKEN = "aB3_-" * 8 + "xyz"
 
 

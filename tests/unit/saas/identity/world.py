@@ -20,8 +20,8 @@ from saas.identity.cookies import cookie_name
 from saas.identity.factors import FactorService
 from saas.identity.hooks import EndedSession, Hooks
 from saas.identity.links import LinkService
-from saas.identity.passwords import hash_password
 from saas.identity.passkeys import PasskeyService
+from saas.identity.passwords import hash_password
 from saas.identity.policy import Policy, PolicyService
 from saas.identity.sessions import SessionService
 from saas.identity.throttle import Allowance, Throttle
@@ -40,6 +40,7 @@ from saas.web.pages import handle_page_error
 from saas.web.problems import PageError
 from tenants.middleware import TenantMiddleware
 from tenants.registry import Tenant
+from tests.factories import PersonFactory
 
 PASSWORD = "seven green lamps"
 OTHER_PASSWORD = "nine quiet rivers"
@@ -64,9 +65,11 @@ def comparable(answer: httpx.Response) -> dict[str, str]:
 class ChosenClock:
     def __init__(self) -> None:
         self.ahead = timedelta(0)
+        #: Where time stands still.
+        self.fixed: datetime | None = None
 
     def __call__(self) -> datetime:
-        return utc_now() + self.ahead
+        return (self.fixed or utc_now()) + self.ahead
 
 
 @dataclass
@@ -192,7 +195,9 @@ class World:
     ) -> User:
         password_hash = None if password is None else await _hash(password)
         async with self.services.database.tenant_session(tenant) as session:
-            return await self.users.create(session, tenant, email=email, roles=roles, password_hash=password_hash)
+            return await self.users.create(
+                session, tenant, **PersonFactory(email=email, roles=roles, password_hash=password_hash)
+            )
 
     async def require(self, tenant: Tenant, **rules: Any) -> Policy:
         """Make it the tenant's policy."""

@@ -11,10 +11,10 @@ from joserfc import jws
 
 from saas.main import create_app
 from saas.oauth.clients import NewClient
-from saas.oauth.definition import ClientDefinition
 from saas.services import Services
 from saas.settings import Settings
 from tenants.registry import Tenant
+from tests.factories import MachineFactory
 from tests.unit.saas.keys.test_lifecycle import VERIFIES, Keeper
 
 DEADLINE = 20.0
@@ -73,7 +73,7 @@ async def _published(instance: httpx.AsyncClient) -> set[str]:
 async def load(settings: Settings, services: Services, app: FastAPI, tenant: Tenant) -> AsyncIterator[Load]:
     """Two services that hear of each other through Valkey, as two processes do."""
     async with services.database.tenant_session(tenant) as session:
-        definition = ClientDefinition(name="load", grant_types=["client_credentials"], scopes=["projects:read"])
+        definition = MachineFactory(scopes=["projects:read"])
         made = await services.clients.create(session, tenant, definition)
     other = create_app(settings)
     async with AsyncExitStack() as stack:

@@ -15,7 +15,6 @@ from saas.access.scopes import Scope as AccessScope
 from saas.access.scopes import ScopeCatalogue
 from saas.keys.service import KeyService
 from saas.oauth.clients import ClientService, NewClient
-from saas.oauth.definition import ClientDefinition
 from saas.oauth.routes import routes
 from saas.services import Services
 from saas.settings import Settings
@@ -23,6 +22,7 @@ from tenants.changes import Changes
 from tenants.database import Database
 from tenants.registry import Tenant
 from tests.conftest import MakeTenant
+from tests.factories import MachineFactory
 from tests.unit.saas.oauth.flow import Flow, build_flow
 
 CATALOGUE = ScopeCatalogue(
@@ -58,11 +58,8 @@ class World:
             return await self.clients.create(
                 session,
                 tenant,
-                ClientDefinition(
-                    name="Machine",
-                    grant_types=["client_credentials"],
-                    scopes=scopes.split(),
-                    default_scopes=None if default_scopes is None else default_scopes.split(),
+                MachineFactory(
+                    scopes=scopes.split(), default_scopes=None if default_scopes is None else default_scopes.split()
                 ),
             )
 

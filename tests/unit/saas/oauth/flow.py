@@ -22,7 +22,6 @@ from saas.access.scopes import ScopeCatalogue
 from saas.identity.users import User
 from saas.oauth.clients import ClientService, NewClient
 from saas.oauth.connected_apps import ConnectedAppService
-from saas.oauth.definition import ClientDefinition
 from saas.oauth.grants.endings import Endings
 from saas.oauth.grants.revocations import Revocations
 from saas.oauth.routes import routes
@@ -31,12 +30,12 @@ from saas.oauth.store import GrantStorage
 from saas.services import Services
 from saas.settings import Settings
 from tenants.registry import Tenant
+from tests.factories import CALLBACK, AppFactory, AuthorizationRequestFactory, PersonFactory
 from tests.unit.saas.identity.world import Browser, build_world
 from tests.unit.saas.identity.world import World as People
 
 AUTHORIZE = "/oauth2/authorize"
 TOKEN = "/oauth2/token"
-CALLBACK = "https://notes.example/callback"
 CATALOGUE = ScopeCatalogue(
     [
         *SCOPES,
@@ -64,16 +63,8 @@ class App:
 
     def request(self, **changed: str | None) -> dict[str, str]:
         """The parameters of its authorization request; None leaves one out."""
-        parameters = {
-            "response_type": "code",
-            "client_id": self.client_id,
-            "redirect_uri": self.redirect_uri,
-            "scope": "openid offline_access projects:read",
-            "state": self.state,
-            "code_challenge": self.challenge,
-            "code_challenge_method": "S256",
-            **changed,
-        }
+        own = {"client_id": self.client_id, "redirect_uri": self.redirect_uri, "state": self.state}
+        parameters = AuthorizationRequestFactory(**{**own, "code_challenge": self.challenge, **changed})
         return {name: value for name, value in parameters.items() if value is not None}
 
     def redemption(self, code: str, /, **changed: str | None) -> dict[str, str]:
@@ -117,7 +108,7 @@ class Flow:
         self, tenant: Tenant, roles: Sequence[str] = ("member",), email: str | None = None
     ) -> tuple[User, Browser]:
         """Somebody who is signed in."""
-        user = await self.people.add_user(tenant, email or f"{secrets.token_hex(6)}@people.example", None, roles)
+        user = await self.people.add_user(tenant, email or PersonFactory()["email"], None, roles)
         browser = self.browser(tenant)
         browser.cookie = await self.session_of(tenant, user.id)
         return user, browser
@@ -130,16 +121,10 @@ class Flow:
 
     async def app(self, tenant: Tenant, **changed: Any) -> App:
         """A confidential client with every grant and scope; `changed`: of its definition."""
-        definition: dict[str, Any] = {
-            "name": "Notes",
-            "grant_types": ["authorization_code", "refresh_token"],
-            "scopes": CATALOGUE.names,
-            "redirect_uris": [CALLBACK],
-            **changed,
-        }
+        definition = AppFactory(**{"scopes": CATALOGUE.names, **changed})
         async with self.people.services.database.tenant_session(tenant) as session:
-            made: NewClient = await self.clients.create(session, tenant, ClientDefinition(**definition))
-        return App(made.client_id, made.secret, definition["redirect_uris"][0])
+            made: NewClient = await self.clients.create(session, tenant, definition)
+        return App(made.client_id, made.secret, next(iter(definition.redirect_uris), ""))
 
     async def execute(self, tenant: Tenant, statement: str, **parameters: object) -> Any:
         """Of the first row, or the number of rows."""

@@ -6,7 +6,8 @@ import pytest
 from httpx import Response
 
 from tenants.registry import Tenant
-from tests.unit.saas.oauth.flow import AUTHORIZE, CALLBACK, Flow, allow, answer_of, ask, decide
+from tests.factories import CALLBACK
+from tests.unit.saas.oauth.flow import AUTHORIZE, Flow, allow, answer_of, ask, decide
 
 ELSEWHERE = "https://evil.example/cb"
 

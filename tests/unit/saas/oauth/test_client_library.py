@@ -16,9 +16,9 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from saas.identity.passwords import hash_password
-from saas.oauth.definition import ClientDefinition
 from saas.services import Services
 from tenants.registry import Tenant
+from tests.factories import AppFactory
 
 CALLBACK = "https://notes.example/callback"
 BYE = "https://notes.example/bye"
@@ -71,9 +71,7 @@ async def test_discovery_sign_in_id_token_userinfo_refresh_and_logout(
     services: Services, app: FastAPI, tenant: Tenant, person: Person, algorithm: str
 ) -> None:
     async with services.database.tenant_session(tenant) as session:
-        definition = ClientDefinition(
-            name="Notes",
-            grant_types=["authorization_code", "refresh_token"],
+        definition = AppFactory(
             scopes=["openid", "profile", "email", "offline_access", "projects:read"],
             redirect_uris=[CALLBACK],
             post_logout_redirect_uris=[BYE],

@@ -6,7 +6,8 @@ import pytest
 
 from saas.oauth.definition import ClientDefinition
 from saas.oauth.errors import InvalidClientDefinition
-from tests.unit.saas.oauth.flow import CALLBACK, CATALOGUE
+from tests.factories import CALLBACK
+from tests.unit.saas.oauth.flow import CATALOGUE
 
 WEB: dict[str, Any] = {
     "name": "Notes",

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from saas.authserver.device import GRANT_TYPE
-from saas.oauth.definition import ClientDefinition
 from tenants.registry import Tenant
+from tests.factories import AppFactory
 from tests.unit.saas.identity.world import Browser
 from tests.unit.saas.oauth.conftest import assert_refused
 from tests.unit.saas.oauth.flow import CATALOGUE, TOKEN, App, Flow
@@ -54,12 +54,7 @@ class Device:
 
 
 async def new_app(flow: Flow, tenant: Tenant, auth_method: str = "client_secret_basic") -> App:
-    definition = ClientDefinition(
-        name="Notes",
-        grant_types=["device_code", "refresh_token"],
-        scopes=CATALOGUE.names,
-        auth_method=auth_method,
-    )
+    definition = AppFactory(device=True, scopes=CATALOGUE.names, auth_method=auth_method)
     async with flow.people.services.database.tenant_session(tenant) as session:
         made = await flow.clients.create(session, tenant, definition)
     return App(made.client_id, made.secret, "")

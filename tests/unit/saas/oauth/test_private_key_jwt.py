@@ -15,9 +15,9 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from saas.authserver.assertion import TYPE
-from saas.oauth.definition import ClientDefinition
 from saas.oauth.errors import InvalidClientDefinition
 from tenants.registry import Tenant
+from tests.factories import AppFactory
 from tests.unit.saas.oauth.conftest import GRANT, TOKEN, assert_refused
 from tests.unit.saas.oauth.flow import CATALOGUE, App, Flow, code_of
 
@@ -181,13 +181,6 @@ async def test_a_revoked_client_proves_nothing(flow: Flow, tenant: Tenant, app: 
     ],
 )
 def test_the_method_and_the_keys_need_each_other(method: str, jwks: str | None, words: str) -> None:
-    definition = ClientDefinition(
-        name="Robot",
-        grant_types=["authorization_code"],
-        redirect_uris=["https://a.example"],
-        scopes=["projects:read"],
-        auth_method=method,
-        jwks=jwks,
-    )
+    definition = AppFactory(auth_method=method, jwks=jwks)
     with pytest.raises(InvalidClientDefinition, match=words):
         definition.checked(CATALOGUE)

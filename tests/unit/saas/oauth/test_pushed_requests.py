@@ -9,9 +9,10 @@ import httpx
 import pytest
 
 from tenants.registry import Tenant
+from tests.factories import CALLBACK
 from tests.unit.saas.identity.world import Browser
 from tests.unit.saas.oauth.conftest import assert_refused
-from tests.unit.saas.oauth.flow import AUTHORIZE, CALLBACK, TOKEN, App, Flow, answer_of, decide
+from tests.unit.saas.oauth.flow import AUTHORIZE, TOKEN, App, Flow, answer_of, decide
 
 PAR = "/oauth2/par"
 REFERENCE = re.compile(r"urn:ietf:params:oauth:request_uri:[A-Za-z0-9_-]{43}")

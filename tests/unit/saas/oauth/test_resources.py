@@ -5,9 +5,9 @@ import pytest
 
 from saas.access.errors import InvalidToken
 from saas.access.jwt import WRONG_AUDIENCE
-from saas.oauth.definition import ClientDefinition
 from saas.oauth.errors import InvalidClientDefinition
 from tenants.registry import Tenant
+from tests.factories import MachineFactory
 from tests.unit.saas.oauth.conftest import GRANT, TOKEN, assert_refused
 from tests.unit.saas.oauth.flow import CATALOGUE, App, Flow, answer_of, ask, claims_of, code_of, tokens_of
 from tests.unit.saas.oauth.test_introspection import introspect
@@ -104,8 +104,6 @@ async def test_a_resource_that_was_taken_away_ends_its_refreshes(flow: Flow, ten
     ["files", "", "https://a.example/#x", "https://a b.example", "https://\u00e9.example", "https://[", "x" * 2001],
 )
 def test_what_cannot_be_registered(uri: str) -> None:
-    definition = ClientDefinition(
-        name="Robot", grant_types=["client_credentials"], scopes=["projects:read"], resources=[uri]
-    )
+    definition = MachineFactory(resources=[uri])
     with pytest.raises(InvalidClientDefinition, match="cannot be a resource"):
         definition.checked(CATALOGUE)

@@ -8,10 +8,10 @@ import httpx
 import pytest
 
 from saas.main import create_app
-from saas.oauth.definition import ClientDefinition
 from saas.services import Services
 from saas.settings import Settings
 from tenants.registry import Tenant
+from tests.factories import MachineFactory
 from tests.unit.saas.oauth.conftest import GRANT, TOKEN, assert_refused
 from tests.unit.saas.oauth.flow import App, Flow, claims_of, tokens_of
 
@@ -137,7 +137,7 @@ async def test_every_process_refuses_a_revoked_token_at_its_next_request(
     services: Services, tenant: Tenant, processes: list[httpx.AsyncClient]
 ) -> None:
     async with services.database.tenant_session(tenant) as session:
-        machine = ClientDefinition(name="Machine", grant_types=["client_credentials"], scopes=["projects:read"])
+        machine = MachineFactory(scopes=["projects:read"])
         made = await services.clients.create(session, tenant, machine)
     here, there = processes
     token = (await here.post(TOKEN, data=GRANT, auth=made)).json()["access_token"]

@@ -10,11 +10,11 @@ from httpx import AsyncClient
 from sqlalchemy import event
 
 from saas.oauth.clients import ClientService, NewClient
-from saas.oauth.definition import ClientDefinition
 from saas.services import Services
 from tenants.changes import Changes
 from tenants.database import Database
 from tenants.registry import Tenant
+from tests.factories import MachineFactory
 from tests.unit.saas.oauth.conftest import CATALOGUE, GRANT, TOKEN, World, assert_refused
 
 
@@ -76,7 +76,7 @@ async def test_a_server_refuses_what_a_command_revokes_within_a_second(
         client = await services.clients.create(
             session,
             tenant,
-            ClientDefinition(name="Machine", grant_types=["client_credentials"], scopes=["projects:read"]),
+            MachineFactory(scopes=["projects:read"]),
         )
     http = client_of(tenant)  # of an application with services, and so caches, of its own
     assert (await http.post(TOKEN, data=GRANT, auth=client)).status_code == 200

@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from saas.web.assets import STATIC_PATHS, asset, asset_routes
 from saas.web.branding import Branding
-from tests.samples import sample_tenant
+from tests.factories import TenantFactory
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
     def with_tenant(app: ASGIApp) -> ASGIApp:
         async def handle(scope: Scope, receive: Receive, send: Send) -> None:
             if dict(scope["headers"])[b"host"] != b"nobody.localhost":
-                scope["tenant"] = sample_tenant()
+                scope["tenant"] = TenantFactory()
             await app(scope, receive, send)
 
         return handle

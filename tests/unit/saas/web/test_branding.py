@@ -16,7 +16,7 @@ from saas.web.branding import (
     readable,
     text_on,
 )
-from tests.samples import sample_tenant
+from tests.factories import TenantFactory
 
 CSS = (Path(saas.web.__file__).parent / "static" / "app.css").read_text()
 COLOURS = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
@@ -60,8 +60,8 @@ def test_the_icon_escapes_the_initial() -> None:
 
 
 def test_branding_is_the_tenants() -> None:
-    assert branding_of({"tenant": sample_tenant()}) == Branding("Acme")
-    chosen = sample_tenant(accent="#000000", logo="0123456789abcdef.png")
+    assert branding_of({"tenant": TenantFactory()}) == Branding("Acme")
+    chosen = TenantFactory(accent="#000000", logo="0123456789abcdef.png")
     assert branding_of({"tenant": chosen}) == Branding("Acme", "#000000", "/static/logo/0123456789abcdef.png")
     assert branding_of({}) is None
 

@@ -11,10 +11,10 @@ from starlette.types import Message
 from saas.web.csrf import FIELD, Csrf, CsrfError, read_form
 from saas.web.problems import PageError
 from tenants.registry import Tenant
-from tests.samples import sample_tenant
+from tests.factories import TenantFactory
 
 KEY = os.urandom(32)
-ACME, OTHER = sample_tenant("acme"), sample_tenant("other")
+ACME, OTHER = TenantFactory(), TenantFactory(slug="other")
 
 
 def request(

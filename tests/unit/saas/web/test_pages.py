@@ -20,7 +20,7 @@ from saas.web.csrf import Csrf, CsrfError, read_form
 from saas.web.pages import error_page, go_on, handle_page_error, render
 from saas.web.problems import PageError
 from tests.e2e.gallery import SAMPLES
-from tests.samples import sample_tenant
+from tests.factories import TenantFactory
 
 ROOT = Path(saas.__file__).parent
 TEMPLATES = {
@@ -36,7 +36,7 @@ NO_ERRORS: dict[str, Any] = {"email": "", "errors": {}}
 def scope(**more: Any) -> dict[str, Any]:
     app = Starlette()
     app.state.csrf = Csrf(bytes(32), secure=False)
-    return {"type": "http", "headers": [], "app": app, "tenant": sample_tenant(), **more}
+    return {"type": "http", "headers": [], "app": app, "tenant": TenantFactory(), **more}
 
 
 def text(response: Response) -> str:
@@ -102,7 +102,7 @@ def test_a_form_may_lead_to_the_client(targets: tuple[str, ...], sources: str) -
 def test_what_a_page_shows_is_escaped() -> None:
     evil = '"><script>alert(1)</script>'
     response = render(
-        scope(tenant=sample_tenant(name=evil)), "identity/reset_request.html", email=evil, errors={"email": evil}
+        scope(tenant=TenantFactory(name=evil)), "identity/reset_request.html", email=evil, errors={"email": evil}
     )
     assert "<script" not in text(response)
     assert text(response).count("&lt;script&gt;") >= 4

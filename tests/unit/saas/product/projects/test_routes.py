@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from httpx import AsyncClient
 
+from tests.factories import ProjectFactory
 from tests.unit.saas.access.world import World
 
 #: No project has it.
@@ -23,7 +24,7 @@ async def client(world: World) -> AsyncIterator[AsyncClient]:
 
 
 async def create(client: AsyncClient, **fields: Any) -> dict[str, Any]:
-    answer = await client.post(PATH, json={"name": "Apollo"} | fields)
+    answer = await client.post(PATH, json=ProjectFactory(**{"name": "Apollo", **fields}))
     assert answer.status_code == 201, answer.text
     project: dict[str, Any] = answer.json()
     return project
