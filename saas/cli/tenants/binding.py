@@ -14,7 +14,7 @@ def environment_of(tenant: "Tenant", url: URL) -> dict[str, str]:
     `search_path` is the tenant's schema alone, set when the connection starts: not for a way through PgBouncer, which
     does not pass it on.
     """
-    path = f"-c search_path={tenant.schema}"
+    path = f"-csearch_path={tenant.schema}"  # without a space, of which URLs make a plus sign
     query = {name: value for name, value in url.query.items() if isinstance(value, str)}
     bound = url.set(drivername="postgresql").update_query_dict({"options": path})
     values = {

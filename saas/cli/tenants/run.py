@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 import time
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
 #: What shells say of a command that is not there.
 _NOT_FOUND: Final = 127
+_STANDARD_ERROR: Final = 2
 #: Bytes of a line of output that is passed on in one piece.
 _LINE: Final = 1 << 20
 #: Those that have a schema, and nobody moves it.
@@ -106,7 +106,7 @@ async def _run_one(
             )
         else:
             process = await asyncio.create_subprocess_exec(
-                *command, env=environment, stdout=sys.stderr if to_error else None
+                *command, env=environment, stdout=_STANDARD_ERROR if to_error else None
             )
     except OSError as error:
         output.note(f"{command[0]}: {error.strerror}")

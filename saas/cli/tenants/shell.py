@@ -4,7 +4,10 @@ import asyncio
 import code
 import os
 import shutil
+import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,7 +37,8 @@ def shell(
         async with services.database.platform_session() as session:
             tenant = await services.registry.get_made(session, slug)
         if not python:
-            return await asyncio.to_thread(_psql, services, tenant)
+            with _interrupts_are_its_own():
+                return await asyncio.to_thread(_psql, services, tenant)
         async with services.database.tenant_session(tenant) as session:
             await session.run_sync(_prompt, tenant)
             await session.rollback()
@@ -63,3 +67,13 @@ def _psql(services: "Services", tenant: "Tenant") -> int:
         output.fail("psql is not installed: install PostgreSQL's client, or give --python")
     environment = {**os.environ, **environment_of(tenant, services.database.engine_of(tenant.database).url)}
     return subprocess.call([psql], env=environment)  # noqa: S603 - the program is psql
+
+
+@contextmanager
+def _interrupts_are_its_own() -> Iterator[None]:
+    """Ctrl-C ends a query of psql, and not this process, which has to outlive it."""
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
