@@ -16,7 +16,7 @@ from redis.asyncio.connection import Connection, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from saas.kit.background import end
 
@@ -37,7 +37,7 @@ def open_client(url: str, timeout: float, *, cluster: bool = False) -> Redis:
     connecting and for each answer. A command that meets a closed connection is tried once more.
     """
     if cluster:
-        found = RedisCluster.from_url(
+        found = _Cluster.from_url(
             url,
             protocol=2,
             socket_timeout=timeout,
@@ -52,6 +52,17 @@ def open_client(url: str, timeout: float, *, cluster: bool = False) -> Redis:
         socket_connect_timeout=timeout,
         retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
     )
+
+
+class _Cluster(RedisCluster):
+    """Fails like other clients: for redis-py, a cluster that does not answer at all is no RedisError."""
+
+    async def initialize(self, **options: Any) -> "_Cluster":
+        try:
+            await super().initialize(**options)
+        except RedisClusterException as error:
+            raise RedisConnectionError(str(error)) from error
+        return self
 
 
 async def tenant_keys(client: Redis, prefix: str) -> AsyncIterator[list[bytes]]:
@@ -137,6 +148,8 @@ class Channel:
         while True:
             subscription = self._client.pubsub()
             try:
+                if isinstance(self._client, RedisCluster):
+                    await self._client.initialize()  # a subscription does not ask where the nodes are
                 await subscription.subscribe(self._name)
                 tried.set()
                 pause = _FIRST_PAUSE

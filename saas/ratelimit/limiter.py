@@ -250,6 +250,8 @@ class Limiter:
     def _failed(self, node: Node, error: Unavailable | ScriptError) -> None:
         self.counts["failed"] += 1
         self.nodes.suspect()
+        if str(error).startswith("TRYAGAIN"):
+            return  # a slot is moving, key by key: the rest of the node is well
         if node.breaker.failed(error):
             log.warning("Valkey is given up for now, this process limits by itself: %s", error)
             # What went wrong may lie in the connection (a replica that was the primary): probes get a new one.

@@ -1,5 +1,6 @@
 """The script against the pure decision: the same verdicts, remaining, resets and waits, whatever the time."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from uuid import uuid4
@@ -9,7 +10,7 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from saas.ratelimit.decision import MAX_COST, SECOND, Limit, Quota, Rate, State, decide
+from saas.ratelimit.decision import LEASE, MAX_COST, SECOND, Concurrency, Limit, Quota, Rate, State, decide
 from saas.ratelimit.limiter import SCRIPT
 
 EARLIEST = int(datetime(1971, 1, 1, tzinfo=UTC).timestamp()) * SECOND
@@ -25,7 +26,9 @@ rates = st.builds(
 quotas = st.builds(
     Quota, st.just("quota"), st.integers(1, 20) | st.integers(1, 10**9), st.sampled_from(["day", "month"])
 )
-plans = st.tuples(rates, quotas, rates)
+concurrencies = st.builds(Concurrency, st.just("running"), st.integers(1, 4))
+plans = st.tuples(rates, quotas, rates, concurrencies)
+Plan = tuple[Rate, Quota, Rate, Concurrency]
 gaps = st.integers(0, 5 * SECOND) | st.integers(-SECOND, 40 * 86_400 * SECOND) | st.just(0)
 costs = st.just(1) | st.integers(1, MAX_COST)
 
@@ -74,26 +77,45 @@ def names(limits: tuple[Limit, ...]) -> list[str]:
 @given(
     st.lists(plans, min_size=1, max_size=2),
     st.integers(EARLIEST, LATEST),
-    st.lists(st.tuples(gaps, st.integers(0, 1), costs), min_size=1, max_size=25),
+    st.lists(st.tuples(gaps, st.integers(0, 1), costs, st.integers(0, 3), st.booleans()), min_size=1, max_size=25),
 )
 def test_the_script_decides_like_the_pure_decision(
     script: Script,
-    versions: list[tuple[Rate, Quota, Rate]],
+    versions: list[Plan],
     now: int,
-    steps: list[tuple[int, int, int]],
+    steps: list[tuple[int, int, int, int, bool]],
 ) -> None:
+    """Of all kinds of limits together, in the shadow or not, with requests that end, and usage counted."""
     keys = names(versions[0])
+    usage = f"{keys[0]}:usage"
     states: list[State] = [None, None, None]
+    running: dict[str, int] = {}
+    counted: dict[tuple[int, str], int] = defaultdict(int)
     # A quota keeps its calendar when the plan changes: a day's and a month's have different names.
-    versions = [(first, Quota("q", quota.amount, versions[0][1].calendar), last) for first, quota, last in versions]
-    for gap, version, cost in steps:
+    versions = [(a, Quota("q", quota.amount, versions[0][1].calendar), c, d) for a, quota, c, d in versions]
+    for number, (gap, version, cost, ended, shadow) in enumerate(steps):
         now = min(max(EARLIEST, now + gap), LATEST)
+        for lease in list(running)[:ended]:
+            script.client.zrem(keys[3], lease)
+            del running[lease]
         limits = versions[version % len(versions)]
-        expected = decide(limits, states, now, cost)
-        answer = script.check(keys, limits, now, cost)
-        assert answer[:2] == [now, int(expected.allowed)]
+        expected = decide(limits, [*states, (sum(end > now for end in running.values()),)], now, cost)
+        answer = script.check(
+            [*keys, usage], limits, now, cost, shadow="shadow" * shadow, lease=f"l{number}", usage=("c",)
+        )
+        assert answer[:2] == [now, 1 if expected.allowed else 2 * shadow]
         assert answer[2:] == [number for standing in expected.standings for number in standing]
-        states = expected.states or states
+        hour = now // (3600 * SECOND) * 3600
+        counted[hour, "c:requests" if expected.allowed or shadow else "c:refusals"] += 1
+        if expected.allowed or shadow:
+            counted[hour, "c:cost"] += cost
+        if shadow and not expected.allowed:
+            counted[hour, "c:would_refuse"] += 1
+        if expected.allowed:
+            states = expected.states[:3]
+            running = {lease: end for lease, end in running.items() if end > now} | {f"l{number}": now + LEASE}
+    for (hour, name), count in counted.items():
+        assert int(script.client.hget(f"{usage}:{hour}", name) or 0) == count
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -150,3 +172,22 @@ def test_a_value_that_is_no_state_counts_as_none(script: Script, value: str) -> 
     script.client.mset(dict.fromkeys(keys, value))
     answer = script.check(keys, limits, EARLIEST, 1)
     assert (answer[1], answer[2], answer[5]) == (1, 9, 9)
+
+
+def test_a_process_that_died_holds_no_lease_for_long(script: Script) -> None:
+    limits: tuple[Limit, ...] = (Concurrency("concurrent", 1),)
+    keys = names(limits)
+    assert script.check(keys, limits, EARLIEST, 1, lease="a")[1:3] == [1, 0]
+    assert script.check(keys, limits, EARLIEST + LEASE - 1, 1, lease="b")[1:] == [0, 0, 0, SECOND]
+    assert script.check(keys, limits, EARLIEST + LEASE, 1, lease="b")[1] == 1
+    assert script.client.zrange(keys[0], 0, -1) == [b"b"]
+
+
+def test_a_revoked_token_is_in_no_usage_and_holds_no_lease(script: Script) -> None:
+    limits: tuple[Limit, ...] = (Concurrency("concurrent", 1),)
+    keys = names(limits)
+    tag = keys[0].partition(":")[0]
+    script.client.set(f"{tag}:revoked", "1", ex=60)
+    asked = [*keys, f"{tag}:usage", f"{tag}:revoked"]
+    assert script.check(asked, limits, EARLIEST, 1, lease="a", usage=("c",)) == [EARLIEST, -1]
+    assert script.client.keys(f"{tag}:*") == [f"{tag}:revoked".encode()]
