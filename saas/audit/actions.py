@@ -62,6 +62,7 @@ ACTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "recovery_codes.created": "Made new recovery codes",
         "recovery_codes.used": "Signed in with a recovery code",
         "passkey.added": "Added a passkey",
+        "passkey.renamed": "Renamed a passkey",
         "passkey.removed": "Removed a passkey",
         "policy.changed": "Changed the sign-in policy",
         "audit.exported": "Exported the audit log",

@@ -1,7 +1,6 @@
 """A person's own page: their name, their password, their sessions, the apps that act for them."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from functools import wraps
+from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
@@ -10,19 +9,28 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from saas.identity.authentication import MAX_TYPED, Proven, authenticate
-from saas.identity.browser import HOME, Endpoint, address_of, find_person, page, see_other, start_session
+from saas.identity.browser import (
+    HOME,
+    Form,
+    address_of,
+    by_person,
+    find_person,
+    page,
+    see_other,
+    start_session,
+    to_sign_in,
+)
 from saas.identity.cookies import set_cookie
 from saas.identity.devices import describe
 from saas.identity.errors import InvalidPersonName, TooManyAttempts, WeakPassword
 from saas.identity.mails import password_changed_mail
-from saas.identity.password_rules import MIN_LENGTH, check_new_password
+from saas.identity.password_rules import check_new_password
 from saas.identity.passwords import hash_password
 from saas.identity.service import MAX_NAME, email_key
 from saas.identity.sessions import SignedIn
 from saas.web.csrf import read_form
 from saas.web.pages import render
 
-_SIGN_IN: Final = f"/signin?return_to={HOME}"
 _NOTICES: Final = {
     "profile": "Your name is saved.",
     "password": "Your password is changed. Your other sessions have ended.",
@@ -33,34 +41,16 @@ _NOTICES: Final = {
 }
 _MAX_CLIENT_ID: Final = 255
 
-Form = Mapping[str, str]
-Act = Callable[[Request, AsyncSession, SignedIn, Form], Awaitable[Response]]
-
-
-def _by_person(act: Act) -> Endpoint:
-    """A form that somebody who is signed in has sent, in one transaction; it commits before the answer goes out."""
-
-    @wraps(act)
-    async def endpoint(request: Request) -> Response:
-        await request.body()  # before a connection is taken: who sends slowly holds none
-        async with request.app.state.database.tenant_session(request.scope["tenant"]) as session:
-            person = await find_person(request, session)
-            if person is None:
-                return see_other(_SIGN_IN)
-            return await act(request, session, person, await read_form(request))
-
-    return endpoint
-
 
 async def show_account(request: Request) -> Response:
     async with request.app.state.database.tenant_session(request.scope["tenant"]) as session:
         person = await find_person(request, session)
         if person is None:
-            return see_other(_SIGN_IN)
+            return to_sign_in()
         return await _account(request, session, person, notice=_NOTICES.get(request.query_params.get("notice", "")))
 
 
-@_by_person
+@by_person
 async def save_profile(request: Request, session: AsyncSession, person: SignedIn, form: Form) -> Response:
     name = form.get("name", "")[: MAX_NAME + 1]
     try:
@@ -70,7 +60,7 @@ async def save_profile(request: Request, session: AsyncSession, person: SignedIn
     return _done("profile")
 
 
-@_by_person
+@by_person
 async def end_session(request: Request, session: AsyncSession, person: SignedIn, form: Form) -> Response:
     try:
         session_id = UUID(form.get("session", ""))
@@ -80,14 +70,14 @@ async def end_session(request: Request, session: AsyncSession, person: SignedIn,
     return _done("session")
 
 
-@_by_person
+@by_person
 async def end_other_sessions(request: Request, session: AsyncSession, person: SignedIn, _: Form) -> Response:
     sessions = request.app.state.sessions
     await sessions.end_all(session, request.scope["tenant"], person.user_id, keep=person.session_id)
     return _done("sessions")
 
 
-@_by_person
+@by_person
 async def revoke_app(request: Request, session: AsyncSession, person: SignedIn, form: Form) -> Response:
     client_id = form.get("app", "")
     if not 0 < len(client_id) <= _MAX_CLIENT_ID or not (client_id.isascii() and client_id.isprintable()):
@@ -104,13 +94,13 @@ async def change_password(request: Request) -> Response:
     async with state.database.tenant_session(tenant) as session:
         person = await find_person(request, session)
         if person is None:
-            return see_other(_SIGN_IN)
-        form = await read_form(request)
+            return to_sign_in()
+        form, policy = await read_form(request), await state.policies.read(session)
     current, new = form.get("current_password", ""), form.get("new_password", "")
     if not 0 < len(current) <= MAX_TYPED:
         return await _refused(request, 422, {"current_password": "Enter your present password."})
     try:
-        await check_new_password(new, personal=(person.email, person.name))
+        await check_new_password(new, policy.password_min, personal=(person.email, person.name))
         await state.throttle.password(tenant.id, email_key(person.email), address_of(request))
     except WeakPassword as error:
         return await _refused(request, 422, {"new_password": error.detail})
@@ -138,7 +128,9 @@ async def _replace_password(request: Request, proven: Proven, password_hash: str
             session, tenant, proven.credentials, password_hash, keep=person.session_id
         ):
             return None
-        return await start_session(request, session, person.user_id)
+        # What else was proven when this session began still holds, but was not proven now.
+        more = (person.amr, person.authenticated_at) if "mfa" in person.amr else ()
+        return await start_session(request, session, person.user_id, *more)
 
 
 async def _refused(
@@ -147,7 +139,7 @@ async def _refused(
     async with request.app.state.database.tenant_session(request.scope["tenant"]) as session:
         person = await find_person(request, session)
         if person is None:
-            return see_other(_SIGN_IN)
+            return to_sign_in()
         response = await _account(request, session, person, errors=errors, status=status)
     response.headers.update(headers or {})
     return response
@@ -180,7 +172,8 @@ async def _account(
         "identity/account.html",
         status or (422 if errors else 200),
         user={"name": person.name if name is None else name, "email": person.email},
-        min_length=MIN_LENGTH,
+        min_length=(await state.policies.read(session)).password_min,
+        factors=await state.factors.of(session, person.user_id),
         sessions=sorted(listed, key=lambda one: not one["current"]),
         apps=await state.connected_apps.list(session, person.user_id),
         notice=notice,

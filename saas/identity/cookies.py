@@ -1,25 +1,29 @@
-"""The cookie that holds a browser's session."""
+"""The cookies of people's browsers: the session's, and those of the way to one."""
 
 from datetime import timedelta
+from typing import Literal
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from tenants.registry import Tenant
 
+#: `pending`: whose password was right, until the second step. `passkey`: what challenges to this browser are bound to.
+Kind = Literal["session", "pending", "passkey"]
 
-def cookie_name(tenant: Tenant) -> str:
+
+def cookie_name(tenant: Tenant, kind: Kind = "session") -> str:
     """`__Host-`: only this very host sets it, over https, for all paths (RFC 6265bis): a neighbour cannot plant one."""
-    return "__Host-session" if _secure(tenant) else "session"
+    return f"__Host-{kind}" if _secure(tenant) else kind
 
 
-def read_cookie(request: HTTPConnection) -> str | None:
-    return request.cookies.get(cookie_name(request.scope["tenant"]))
+def read_cookie(request: HTTPConnection, kind: Kind = "session") -> str | None:
+    return request.cookies.get(cookie_name(request.scope["tenant"], kind))
 
 
-def set_cookie(response: Response, tenant: Tenant, value: str, lifetime: timedelta) -> None:
+def set_cookie(response: Response, tenant: Tenant, value: str, lifetime: timedelta, kind: Kind = "session") -> None:
     response.set_cookie(
-        cookie_name(tenant),
+        cookie_name(tenant, kind),
         value,
         max_age=int(lifetime.total_seconds()),
         path="/",
@@ -29,8 +33,8 @@ def set_cookie(response: Response, tenant: Tenant, value: str, lifetime: timedel
     )
 
 
-def clear_cookie(response: Response, tenant: Tenant) -> None:
-    set_cookie(response, tenant, "", timedelta(0))
+def clear_cookie(response: Response, tenant: Tenant, kind: Kind = "session") -> None:
+    set_cookie(response, tenant, "", timedelta(0), kind)
 
 
 def _secure(tenant: Tenant) -> bool:

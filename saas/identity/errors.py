@@ -55,6 +55,28 @@ class RoleInUse(Conflict):
     title = "Role in use"
 
 
+class InvalidPolicy(InvalidRequest):
+    code = "invalid-policy"
+    title = "Invalid sign-in policy"
+
+
+class EmailDomainNotAllowed(InvalidRequest):
+    code = "email-domain-not-allowed"
+    title = "E-mail domain not allowed"
+
+
+class PasskeyRefused(InvalidRequest):
+    """`detail` says in words for its owner what is wrong."""
+
+    code = "passkey-refused"
+    title = "Passkey not accepted"
+
+
+class FactorRequired(Conflict):
+    code = "factor-required"
+    title = "Second factor required"
+
+
 class TooManyAttempts(Problem):
     """Also where nobody can tell how many there were. `retry_after` in seconds."""
 

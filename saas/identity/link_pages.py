@@ -133,7 +133,7 @@ async def _join(request: Request, name: str, password_hash: str) -> Response:
     async with state.database.tenant_session(tenant) as session:
         person = await state.links.use(session, request.path_params["token"], "invitation")
         if person is None:
-            return None
+            return _invalid(request, "invitation")
         identify(request.scope, Actor("user", str(person.user_id), person.email))
         if not await state.users.accept_invitation(session, person.user_id, name, password_hash):
             return _invalid(request, "invitation")
@@ -165,9 +165,7 @@ def _invalid(request: Request, kind: Purpose) -> Response:
     return render(request, "identity/link_invalid.html", 404, kind=kind)
 
 
-def _reset_page(
-    request: Request, person: Linked, policy: Policy, errors: Mapping[str, str] | None = None
-) -> Response:
+def _reset_page(request: Request, person: Linked, policy: Policy, errors: Mapping[str, str] | None = None) -> Response:
     return _choose(request, "identity/reset.html", person, policy, errors)
 
 

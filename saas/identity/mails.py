@@ -54,6 +54,21 @@ If it was not you, reset it at once, and look at your sessions and connected app
     )
 
 
+def factors_changed_mail(tenant: Tenant, to: str, change: str) -> Message:
+    """`change` is a sentence: what happened."""
+    return Message(
+        to,
+        f"How you sign in to {tenant.name} has changed",
+        f"""{change}
+
+This concerns the account of {to} at {tenant.name}. If it was not you, reset your password at once, and look at your
+authenticator app, passkeys and sessions afterwards:
+{tenant.issuer}/reset
+{tenant.issuer}/account/security
+""",
+    )
+
+
 def _in_words(ttl: timedelta) -> str:
     """The largest unit that says it exactly: `30 minutes`, `7 days`."""
     seconds = int(ttl.total_seconds())

@@ -1,4 +1,4 @@
-"""The people of a tenant, how they prove who they are, their browser sessions, their roles, and links mailed to them."""
+"""The people of a tenant, how they prove who they are, their browser sessions, roles, and links mailed to them."""
 
 from datetime import datetime
 from uuid import UUID

@@ -6,19 +6,27 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from saas.identity import account_pages, link_pages
+from saas.identity import (
+    account_pages,
+    enrolment_pages,
+    link_pages,
+    second_step_pages,
+    security_pages,
+    stepup_pages,
+)
 from saas.identity.authentication import MAX_TYPED, Proven, authenticate, note_refusal
-from saas.identity.browser import HOME, address_of, find_person, page, safe_target, see_other, start_session
-from saas.identity.cookies import clear_cookie, read_cookie, set_cookie
+from saas.identity.browser import HOME, address_of, find_person, page, safe_target, see_other
+from saas.identity.cookies import clear_cookie, read_cookie
 from saas.identity.errors import InvalidEmail, TooManyAttempts
+from saas.identity.places import place_of, remember_browser
 from saas.identity.service import MAX_EMAIL, check_email, email_key
+from saas.identity.signing_in import PROTOCOL, after_password, target_of, with_target
 from saas.web.csrf import read_form
-from saas.web.pages import go_on, render
+from saas.web.pages import render
 from tenants.registry import Tenant
 
-#: Where targets lead to other hosts in the end (see `go_on`).
-_PROTOCOL: Final = "/oauth2/"
 _NOTICES: Final = {"password-reset": "Your password is changed. Sign in with the new one."}
+_PROBLEMS: Final = {"passkey": "That passkey was not accepted. Try again, or sign in with your password."}
 #: One text for all that may be wrong: no account, no password yet, a disabled account, another password.
 _WRONG: Final = "The e-mail address or the password is not right."
 
@@ -31,8 +39,10 @@ async def show_sign_in(request: Request) -> Response:
             if await state.sessions.find(session, read_cookie(request)) is not None:
                 return see_other(HOME)
     hint = request.query_params.get("login_hint", "")[:MAX_EMAIL]
-    notice = _NOTICES.get(request.query_params.get("notice", ""))
-    return await _sign_in_page(request, email=hint if hint.isprintable() else "", notice=notice)
+    said = request.query_params.get("notice", "")
+    errors = {"form": _PROBLEMS[said]} if said in _PROBLEMS else {}
+    hint = hint if hint.isprintable() else ""
+    return await _sign_in_page(request, email=hint, notice=_NOTICES.get(said), errors=errors)
 
 
 async def sign_in(request: Request) -> Response:
@@ -53,14 +63,11 @@ async def sign_in(request: Request) -> Response:
     except TooManyAttempts as error:
         return await _sign_in_page(request, error.status, error.headers, email=email, errors={"form": error.detail})
     proven = await authenticate(state.database, state.users, tenant, email_key(email), password)
-    cookie = None if proven is None else await _start_session(request, tenant, proven)
-    if cookie is None:
+    response = None if proven is None else await _go_in(request, tenant, proven)
+    if response is None:
         note = partial(note_refusal, state.database, state.users, tenant, email_key(email))
         state.background.start("note a sign-in that failed", note)
         return await _sign_in_page(request, 422, email=email, errors={"form": _WRONG})
-    target = safe_target(request.query_params.get("return_to")) or HOME
-    response = go_on(request, target) if target.startswith(_PROTOCOL) else see_other(target)
-    set_cookie(response, tenant, cookie, state.sessions.lifetime)
     return response
 
 
@@ -87,13 +94,14 @@ async def sign_out(request: Request) -> Response:
     return response
 
 
-async def _start_session(request: Request, tenant: Tenant, proven: Proven) -> str | None:
-    """The new session's cookie; None where the account was disabled, or its password changed, a moment ago."""
-    state = request.app.state
+async def _go_in(request: Request, tenant: Tenant, proven: Proven) -> Response | None:
+    """Into a session, or to the second step; None where the account was disabled, or its password changed, just now."""
+    state, user_id = request.app.state, proven.credentials.user_id
     async with state.database.tenant_session(tenant) as session:
         if not await state.users.confirm(session, *proven):
             return None
-        return await start_session(request, session, proven.credentials.user_id)
+        password_hash = proven.rehashed or proven.credentials.password_hash or ""
+        return await after_password(request, session, user_id, password_hash, target_of(request))
 
 
 async def _sign_in_page(
@@ -107,13 +115,16 @@ async def _sign_in_page(
 ) -> Response:
     target = safe_target(request.query_params.get("return_to"))
     context: dict[str, Any] = {"email": email, "notice": notice, "errors": errors or {}}
-    response = render(request, "identity/signin.html", status, app_name=await _app_at(request, target), **context)
+    context["passkey"] = request.app.state.passkeys.ask_anybody(place_of(request, "sign-in"))
+    context["passkey_action"] = with_target("/signin/passkey", target_of(request))
+    context["app_name"] = await _app_at(request, target)
+    response = render(request, "identity/signin.html", status, scripts=True, **context)
     response.headers.update(headers or {})
-    return response
+    return remember_browser(request, response)
 
 
 async def _app_at(request: Request, target: str | None) -> str | None:
-    if target is None or not target.startswith(_PROTOCOL):
+    if target is None or not target.startswith(PROTOCOL):
         return None
     name: str | None = await request.app.state.connected_apps.name_at(request.scope["tenant"], target)
     return name
@@ -124,6 +135,10 @@ routes: Final = [
     page("/signin", sign_in, "POST"),
     page("/signout", show_sign_out, "GET"),
     page("/signout", sign_out, "POST"),
+    *second_step_pages.routes,
+    *enrolment_pages.routes,
     *account_pages.routes,
+    *security_pages.routes,
+    *stepup_pages.routes,
     *link_pages.routes,
 ]

@@ -20,16 +20,17 @@ _DECORATION: Final = "0123456789!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~ "
 _LOOKALIKES: Final = str.maketrans("013457@$!", "oleastasi")
 
 
-async def check_new_password(password: str, *, personal: Iterable[str] = ()) -> None:
-    """`personal` stands for the person: the address, the name. Lengths are those of the NFKC form, in code points.
+async def check_new_password(password: str, min_length: int = MIN_LENGTH, *, personal: Iterable[str] = ()) -> None:
+    """`personal` stands for the person: the address, the name. `min_length` is the tenant's. Lengths
+    are those of the NFKC form, in code points.
 
     Raises WeakPassword.
     """
     text = normalized(password) if len(password) <= _MAX_RAW else password
     if len(text) > MAX_LENGTH:
         raise WeakPassword(f"This password is too long: use at most {MAX_LENGTH} characters.")
-    if len(text) < MIN_LENGTH:
-        raise WeakPassword(f"This password is too short: use at least {MIN_LENGTH} characters.")
+    if len(text) < min_length:
+        raise WeakPassword(f"This password is too short: use at least {min_length} characters.")
     text = text.casefold()
     if _is_pattern(text):
         raise WeakPassword("This password only repeats or counts: choose another one.")

@@ -80,8 +80,8 @@ class UserService:
     ) -> User:
         """Without a hash nobody can sign in before an invitation or a reset.
 
-        Raises what `add_user` does, EmailDomainNotAllowed, UnknownRole, and CapReached, after which the transaction must
-        not commit.
+        Raises what `add_user` does, EmailDomainNotAllowed, UnknownRole, and CapReached, after which the transaction
+        must not commit.
         """
         user = await self._add(session, tenant, email, name=name, roles=roles, password_hash=password_hash)
         record(session, "user.created", target=_target(user), details={"roles": user.roles})

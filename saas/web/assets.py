@@ -13,7 +13,7 @@ from saas.web.branding import LOGO_PATH, Branding, branding_of
 from tenants.branding import find_logo
 from tenants.registry import Tenant
 
-_MEDIA_TYPES: Final = {".css": "text/css", ".svg": "image/svg+xml"}
+_MEDIA_TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _FOLDER: Final = Path(__file__).parent / "static"
 _FOREVER: Final = "public, max-age=31536000, immutable"
 

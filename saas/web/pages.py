@@ -43,11 +43,13 @@ def render(
     status: int = 200,
     *,
     form_action: tuple[str, ...] = (),
+    scripts: bool = False,
     **context: Any,
 ) -> HTMLResponse:
     """The page `name`; the template's own comment says what `context` must hold.
 
     `form_action` are addresses that the page's form may end up at by redirects, such as a client's redirect URI.
+    `scripts`: the page may load scripts, from files of ours alone.
     """
     scope: Scope = request.scope if isinstance(request, HTTPConnection) else request
     form = _FormToken(scope)
@@ -55,7 +57,8 @@ def render(
         tenant=scope.get("tenant"), branding=branding_of(scope), csrf=form, **context
     )
     response = HTMLResponse(html, status, _HEADERS)
-    response.headers["Content-Security-Policy"] = " ".join((_POLICY, *_form_sources(form_action)))
+    policy = f"script-src 'self'; {_POLICY}" if scripts else _POLICY
+    response.headers["Content-Security-Policy"] = " ".join((policy, *_form_sources(form_action)))
     if form.set_cookie:
         response.headers.append("Set-Cookie", form.set_cookie)
     return response

@@ -189,7 +189,10 @@ async def test_what_is_wrong_with_a_new_user_is_said(world: World, ann: User, te
         ):
             with pytest.raises(error):
                 await world.users.create(session, tenant, **fields)
-        for call in (world.users.find(session, "x@people.example"), world.users.enable(session, tenant, "x@people.example")):
+        for call in (
+            world.users.find(session, "x@people.example"),
+            world.users.enable(session, tenant, "x@people.example"),
+        ):
             with pytest.raises(UserNotFound, match="saas users list"):
                 await call
         with pytest.raises(InvalidEmail):
