@@ -1,4 +1,5 @@
 import asyncio
+import time
 
 import asyncpg
 import pytest
@@ -6,7 +7,7 @@ from sqlalchemy import text
 
 from tenants import provisioning
 from tenants.database import Database
-from tenants.errors import InvalidRevision, SchemaBusy, TenantNotFound
+from tenants.errors import InvalidRevision, SchemaBusy, TenantNotFound, TenantNotReady
 from tenants.migrate import runner
 from tenants.migrate.flat import steps_from_nothing
 from tenants.migrate.plan import Behind, behind, platform_is_behind, platform_revision, readiness
@@ -14,6 +15,7 @@ from tenants.migrate.render import PLATFORM, TENANT, Scripts
 from tenants.migrate.rollout import Outcome, migrate_all
 from tenants.migrate.runner import migrate_platform, migrate_tenant
 from tenants.registry import Tenant
+from tenants.resolver import Resolver
 from tests.unit.tenants.conftest import Process, Statements, new_slug
 
 
@@ -130,3 +132,36 @@ async def test_schema_of_a_tenant_being_deleted_does_not_rise_again(process: Pro
     connection = await asyncpg.connect(database_url)
     assert not await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", tenant.schema)
     await connection.close()
+
+
+async def test_a_tenant_that_is_behind_waits_and_the_others_are_served(alone: Process) -> None:
+    made, other = await alone.make(), await alone.make()
+    resolver = Resolver(alone.registry, frozenset())
+    await _register(alone, made, status="active", revision=TENANT.steps[0].revision)
+    alone.changes.received(b"")  # as where this process starts now
+    assert (await resolver.resolve(other.host, None)).id == other.id
+    with pytest.raises(TenantNotReady, match="this release"):
+        await resolver.resolve(made.host, None)
+    await migrate_tenant(alone.database, made)
+    deadline = time.monotonic() + 10
+    while True:  # nobody is told, yet it is soon noticed
+        try:
+            assert (await resolver.resolve(made.host, None)).revision == TENANT.head
+            break
+        except TenantNotReady:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.05)
+
+
+async def test_few_that_cannot_be_migrated_do_not_stop_a_process_from_serving(alone: Process) -> None:
+    row = "INSERT INTO platform.tenants"
+    row += " (id, slug, name, host, schema, database, plan, status, revision, created_at, updated_at)"
+    row += " SELECT gen_random_uuid(), 'm' || n, 'X', n || '.example', 't_' || n, 'default', 'free', 'active',"
+    row += " CASE WHEN n <= :behind THEN '0001' ELSE :head END, now(), now() FROM generate_series(1, 200) n"
+    async with alone.database.platform_session() as session:
+        await session.execute(text(row), {"behind": 3, "head": TENANT.head})
+    assert "3 of the tenants" in (await readiness(alone.database) or "")
+    async with alone.database.platform_session() as session:
+        done = text("UPDATE platform.tenants SET revision = :head WHERE slug = 'm1'")
+        await session.execute(done, {"head": TENANT.head})
+    assert await readiness(alone.database) is None
