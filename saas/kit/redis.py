@@ -57,9 +57,9 @@ def open_client(url: str, timeout: float, *, cluster: bool = False) -> Redis:
 class _Cluster(RedisCluster):
     """Fails like other clients: for redis-py, a cluster that does not answer at all is no RedisError."""
 
-    async def initialize(self, **options: Any) -> "_Cluster":
+    async def initialize(self, *hints: Any, **options: Any) -> "_Cluster":
         try:
-            await super().initialize(**options)
+            await super().initialize(*hints, **options)
         except RedisClusterException as error:
             raise RedisConnectionError(str(error)) from error
         return self

@@ -15,14 +15,17 @@ from typing import Any
 from uuid import uuid4
 
 import uvloop
+from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerMinute, RateLimitItemPerMonth
+from limits.aio.strategies import FixedWindowRateLimiter
+from limits.storage import storage_from_string
 from rich.console import Console
 from rich.table import Table
 
 from saas.kit.redis import open_client
 from saas.ratelimit.charges import Charge
 from saas.ratelimit.connection import ScriptConnection
-from saas.ratelimit.decision import Limit, Quota, Rate
-from saas.ratelimit.limiter import SCRIPT, Limiter, Subject
+from saas.ratelimit.decision import Concurrency, Limit, Quota, Rate
+from saas.ratelimit.limiter import Limiter, Subject
 from saas.ratelimit.middleware import RateLimitMiddleware
 from saas.settings import LimitsSettings
 from tests.valkey import run_valkey
@@ -32,9 +35,18 @@ LIMITS: tuple[Limit, ...] = (
     Rate("minute", 10**8, 10**6),
     Quota("day", 10**9, "day"),
     Quota("month", 10**9, "month"),
-    Rate("second", 10**7, 10**6, 1),
-    Rate("hour", 10**9, 10**6, 3600),
+    Rate("client", 10**7, 10**6, of_each="client"),
+    Rate("user", 10**7, 10**6, of_each="user"),
     Rate("ten", 10**8, 10**6, 600),
+)
+#: Of the `limits` package, for the same windows.
+THEIRS = (
+    RateLimitItemPerMinute(10**8),
+    RateLimitItemPerDay(10**9),
+    RateLimitItemPerMonth(10**9),
+    RateLimitItemPerMinute(10**7),
+    RateLimitItemPerMinute(10**6),
+    RateLimitItemPerMinute(10**8, 10),
 )
 #: One check for the tenant of this number.
 Check = Callable[[int], Awaitable[Any]]
@@ -54,34 +66,56 @@ async def contenders(url: str, in_flight: int) -> AsyncIterator[dict[str, Check]
     await limiter.open()
     empty = ScriptConnection(url, EMPTY, timeout=5)
     client = open_client(url, 5)
-    digests = {script: await client.script_load(script) for script in (EMPTY, SCRIPT)}
+    digest = await client.script_load(EMPTY)
     tenants = [uuid4() for _ in range(in_flight)]
     names = [f"{{{tenant.hex}}}:" for tenant in tenants]
 
-    def ours(limits: tuple[Limit, ...]) -> Check:
-        return lambda number: limiter.check(Subject(tenants[number], ("token",)), limits)
+    def ours(limits: tuple[Limit, ...], counts: bool = False) -> Check:
+        return lambda number: limiter.check(
+            Subject(tenants[number], ("token",), client="client", user="user", counts=counts), limits
+        )
 
-    def pooled(limits: Sequence[Limit]) -> Check:
-        arguments = [str(argument) for limit in limits for argument in limit.arguments]
+    storage = storage_from_string(f"async+redis+{url}", implementation="redispy")
+    theirs = FixedWindowRateLimiter(storage)
 
-        def check(number: int) -> Awaitable[Any]:
-            keys = [f"{names[number]}limit:{limit.name}" for limit in limits] + [f"{names[number]}revoked:token"]
-            return client.evalsha(digests[SCRIPT], len(keys), *keys, "1", *arguments)
+    def of_limits(items: Sequence[RateLimitItem]) -> Check:
+        """Each limit is a call of its own, and those before the one that refuses stay charged."""
+
+        async def check(number: int) -> None:
+            for item in items:
+                await theirs.hit(item, names[number])
 
         return check
 
     rows: dict[str, Check] = {
         "empty script": lambda number: empty.run([names[number]], []),
-        "empty script, redis-py": lambda number: client.evalsha(digests[EMPTY], 1, names[number]),
+        "empty script, redis-py": lambda number: client.evalsha(digest, 1, names[number]),
     }
-    for count in (1, 2, 3, 6):
-        rows[f"{count} limits"] = ours(LIMITS[:count])
-        rows[f"{count} limits, redis-py"] = pooled(LIMITS[:count])
-    rows["2 limits, as middleware"] = in_middleware(limiter, tenants)
+    for count in (1, 3, 6):
+        rows[f"{count} policies"] = ours(LIMITS[:count])
+        rows[f"{count} policies, package limits"] = of_limits(THEIRS[:count])
+    rows["3 policies and usage"] = ours(LIMITS[:3], counts=True)
+    rows["5, usage and a lease"] = leased(limiter, tenants)
+    rows["5 and usage, middleware"] = in_middleware(limiter, tenants)
     yield rows
     await limiter.close()
     await empty.close()
     await client.aclose()
+    await storage.storage.aclose() if hasattr(storage, "storage") else None
+
+
+def leased(limiter: Limiter, tenants: Sequence[Any]) -> Check:
+    """All that a request may be counted by; it ends at once."""
+    limits = (*LIMITS[:5], Concurrency("concurrent", 10**6))
+
+    async def check(number: int) -> None:
+        verdict = await limiter.check(
+            Subject(tenants[number], ("token",), client="client", user="user", counts=True), limits
+        )
+        if verdict.lease:
+            limiter.release(verdict.lease)
+
+    return check
 
 
 def in_middleware(limiter: Limiter, tenants: Sequence[Any]) -> Check:
@@ -93,7 +127,10 @@ def in_middleware(limiter: Limiter, tenants: Sequence[Any]) -> Check:
     async def send(_message: Any) -> None:
         pass
 
-    charges = [Charge(Subject(tenant, ("token",)), LIMITS[:2]) for tenant in tenants]
+    limits = LIMITS[:5]
+    charges = [
+        Charge(Subject(tenant, ("token",), client="client", user="user", counts=True), limits) for tenant in tenants
+    ]
     middleware = RateLimitMiddleware(app, limiter, lambda scope: charges[scope["number"]])
 
     async def receive() -> Any:
