@@ -88,7 +88,7 @@ async def _rewrap_all(services: "Services") -> tuple[dict[str, int], list[dict[s
     done: dict[str, int] = {}
     failed: list[dict[str, str]] = []
     for tenant in tenants:
-        if tenant.status in {"active", "suspended"}:
+        if tenant.status in {"active", "suspended", "deleted"}:
             try:
                 async with services.database.tenant_session(tenant) as session:
                     done[tenant.slug] = await services.key_lifecycle.rewrap(session, tenant.id)

@@ -35,7 +35,8 @@ def rename(
     """Give a tenant another slug, and with it another host and issuer. Its data stays where it is.
 
     Requests to the former host are redirected (308, same path and query) for a while, in which nobody else gets the
-    former slug; X-Tenant with the former slug works as long.
+    former slug; X-Tenant with the former slug works as long. Programs drop credentials when they are redirected to
+    another host: the redirect is for people, and to find out where the tenant is.
 
     **Clients have to change:** the issuer is another one, so they read the metadata of the new host, and expect `iss`
     and the audience of the API there. Access tokens from before are refused; refresh tokens, client secrets and keys

@@ -155,7 +155,7 @@ def test_migrate_when_there_is_nothing_to_do(saas: Saas) -> None:
         (["tenants", "suspend", "nobody"], 2, "--reason"),
         (["tenants", "resume", "nobody"], 1, "saas tenants list"),
         (["tenants", "set-plan", "nobody", "free"], 1, "saas tenants list"),
-        (["tenants", "set-plan", "nobody", "gold"], 1, "choose one of"),
+        (["tenants", "set-plan", "nobody", "gold"], 1, "saas tenants list"),
         (["tenants", "delete", "nobody", "--yes"], 1, "saas tenants list"),
         (["plans", "set", "free"], 2, "--per-minute"),
         (["plans", "set", "free", "--burst", "0"], 2, "--burst"),

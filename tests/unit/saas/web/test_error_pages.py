@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
+from uuid import UUID
 
 import httpx
 import pytest
@@ -8,7 +9,7 @@ from saas.web.error_pages import ErrorPagesMiddleware
 from saas.web.errors import install_error_handlers
 from saas.web.middleware import RequestContextMiddleware, SecurityHeadersMiddleware
 from saas.web.problems import Problem
-from tenants.errors import TenantNotFound, TenantSuspended
+from tenants.errors import TenantMoving, TenantNotFound, TenantSuspended
 from tenants.registry import Tenant
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -25,6 +26,8 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI(openapi_url=None)
     for path, error in {
         "/suspended": TenantSuspended("The bill of acme is not paid"),
+        "/reason": TenantSuspended("acme is suspended", reason="<b>unpaid</b> & late"),
+        "/moving": TenantMoving("Wait", tenant_id=UUID(int=0)),
         "/unknown": TenantNotFound("Send X-Tenant"),
         "/often": TooOften("Wait", headers={"Retry-After": "9"}),
         "/broken": RuntimeError("a secret"),
@@ -51,6 +54,8 @@ def _raiser(error: Exception) -> Callable[[], Awaitable[None]]:
     ("path", "status", "title"),
     [
         ("/suspended", 403, "This is closed at the moment"),
+        ("/reason", 403, "This is closed at the moment"),
+        ("/moving", 503, "This is back in a moment"),
         ("/unknown", 404, "There is nothing at this address"),
         ("/nowhere", 404, "This page does not exist"),
         ("/often", 429, "That was too often"),
@@ -65,6 +70,14 @@ async def test_a_person_gets_words(http: httpx.AsyncClient, path: str, status: i
     assert "r-12345678" in answer.text
     assert "secret" not in answer.text
     assert int(answer.headers["content-length"]) == len(answer.content)
+
+
+async def test_the_reason_of_a_suspension_is_shown_as_it_was_written(http: httpx.AsyncClient) -> None:
+    page = await http.get("/reason", headers={"Accept": BROWSER})
+    assert "<strong>&lt;b&gt;unpaid&lt;/b&gt; &amp; late</strong>" in page.text
+    assert "<strong>" not in (await http.get("/suspended", headers={"Accept": BROWSER})).text
+    assert (await http.get("/reason")).json()["reason"] == "<b>unpaid</b> & late"
+    assert (await http.get("/moving")).headers["retry-after"] == "5"
 
 
 async def test_the_page_keeps_the_problems_headers_and_has_its_own_policy(http: httpx.AsyncClient) -> None:
