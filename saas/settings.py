@@ -5,7 +5,6 @@ A group's field is one variable: `settings.database.pool_size` is `SAAS_DATABASE
 
 import base64
 import binascii
-import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,12 +13,11 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from tenants.database_names import named_urls, parse_weights
 from tenants.errors import InvalidName
 from tenants.names import Origin
 
 _KEY_BYTES = 32
-_MAX_WEIGHT = 1_000_000
-_DATABASE_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 
 
 class _Group(BaseModel):
@@ -32,30 +30,19 @@ class DatabaseSettings(_Group):
     url: str = Field("", description="`postgresql://` URL; empty: the embedded server of the data folder")
     pool_size: int = Field(10, ge=1, le=1000, description="connections that a process may hold")
     pool_timeout: float = Field(5.0, gt=0, description="seconds to wait for a free connection")
-    max_tenants: int = Field(200, ge=1, description="tenants that a connection serves until it is replaced")
+    max_tenants: int = Field(100, ge=1, description="tenants that a connection serves until it is replaced")
     statement_cache: bool = Field(True, description="prepared statements; `false` behind PgBouncer before 1.21")
     kind: Literal["postgresql", "citus"] = Field(
         "postgresql", description="`citus`: the schemas of tenants are made distributed"
     )
     weights: Annotated[dict[str, int], NoDecode] = Field(
-        {},
-        description="how many of the new tenants go where, like `default:1,eu:3`; unnamed: 1; 0: none",
+        {}, description="how many of the new tenants go where, like `default:1,eu:3`; unnamed: 1; 0: none"
     )
 
     @field_validator("weights", mode="before")
     @classmethod
     def _parse_weights(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        pairs = [part.partition(":") for part in value.split(",") if part.strip()]
-        return {name.strip().lower(): weight.strip() for name, _, weight in pairs}
-
-    @field_validator("weights")
-    @classmethod
-    def _are_weights(cls, value: dict[str, int]) -> dict[str, int]:
-        if any(not 0 <= weight <= _MAX_WEIGHT for weight in value.values()):
-            raise ValueError(f"a weight is 0 to {_MAX_WEIGHT}")
-        return value
+        return parse_weights(value) if isinstance(value, str) else value
 
 
 class RedisSettings(_Group):
@@ -296,14 +283,7 @@ class Settings(BaseSettings):
     @field_validator("databases", mode="before")
     @classmethod
     def _name_databases(cls, value: dict[str, str]) -> dict[str, str]:
-        """`SAAS_DATABASES__EU` arrives as `_eu`: the delimiter of settings is one underscore."""
-        named = {key.removeprefix("_").lower(): url for key, url in value.items()}
-        for name, url in named.items():
-            if not _DATABASE_NAME.fullmatch(name) or name == "default":
-                raise ValueError("write it like SAAS_DATABASES__EU; the one of SAAS_DATABASE_URL is the default")
-            if not url.startswith(("postgresql://", "postgres://")):
-                raise ValueError(f"SAAS_DATABASES__{name.upper()} is not a postgresql:// URL")
-        return named
+        return named_urls(value)
 
     @model_validator(mode="after")
     def _weights_are_of_databases(self) -> "Settings":

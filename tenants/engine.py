@@ -31,8 +31,9 @@ class PoolOptions:
     size: int = 10
     timeout: float = 5.0
     connect_timeout: float = 5.0
-    #: Distinct tenants that a connection serves before another takes its place: a backend remembers every table.
-    max_tenants: int = 200
+    #: Distinct tenants that a connection serves before another takes its place: a backend remembers every table, which
+    #: is half a megabyte a tenant of 25 tables.
+    max_tenants: int = 100
     #: False where a pooler in between does not know prepared statements (PgBouncer before 1.21).
     statement_cache: bool = True
 

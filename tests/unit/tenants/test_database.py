@@ -1,15 +1,19 @@
 import asyncio
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Text, cast, func, select, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tenants.changes import Change, mark_changed
+from tenants.database import before_commit
+from tenants.direct import Direct
 from tenants.engine import async_url, quote_identifier
+from tenants.statements import Statement
 from tests.unit.tenants.conftest import Process
 
 _PATH = text("SHOW search_path")
+_XID = Statement(select(cast(func.pg_current_xact_id(), Text())))
 
 
 async def test_path_ends_with_the_transaction(process: Process) -> None:
@@ -77,6 +81,37 @@ async def test_failed_commit_publishes_nothing(process: Process) -> None:
     with pytest.raises(ProgrammingError):
         await _change_and_fail(process, "SELECT * FROM nowhere")
     assert process.sent == []
+
+
+@pytest.mark.parametrize("directly", [False, True], ids=["session", "direct"])
+async def test_what_is_to_be_done_before_the_commit_is_part_of_the_transaction(
+    process: Process, directly: bool
+) -> None:
+    tenant = await process.make()
+    open_one = process.database.direct if directly else process.database.tenant_session
+    rows: list[object] = []
+
+    async def note(session: AsyncSession | Direct) -> None:
+        if isinstance(session, Direct):
+            rows.append(await session.row(_XID))
+        else:
+            rows.append((await session.execute(text("SELECT pg_current_xact_id()::text"))).one())
+
+    async with open_one(tenant) as session:
+        await note(session)
+        before_commit(session, lambda: note(session))
+        assert len(rows) == 1
+    assert len(rows) == 2
+    assert rows[0] == rows[1]
+
+    async def fail() -> None:
+        async with open_one(tenant) as session:
+            before_commit(session, lambda: note(session))
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail()
+    assert len(rows) == 2
 
 
 def test_quote_identifier() -> None:
