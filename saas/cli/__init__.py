@@ -2,7 +2,22 @@
 
 import typer
 
-from saas.cli import audit, clients, databases, dev, domains, keys, migrate, plans, roles, serve, tenants, users, worker
+from saas.cli import (
+    audit,
+    clients,
+    databases,
+    dev,
+    domains,
+    keys,
+    migrate,
+    plans,
+    policies,
+    roles,
+    serve,
+    tenants,
+    users,
+    worker,
+)
 
 app = typer.Typer(
     help="Run and operate the SaaS backend. Settings are variables that begin with SAAS_; the README lists them.",
@@ -10,7 +25,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for noun in (dev, serve, worker, migrate, tenants, domains, databases, plans, clients, keys, users, roles, audit):
+for noun in (
+    dev,
+    serve,
+    worker,
+    migrate,
+    tenants,
+    domains,
+    databases,
+    plans,
+    policies,
+    clients,
+    keys,
+    users,
+    roles,
+    audit,
+):
     app.add_typer(noun.app)
 
 

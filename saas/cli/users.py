@@ -149,6 +149,34 @@ def reset_password(slug: _Slug, email: _Email, as_json: JsonOption = False) -> N
     _print_password({"tenant": slug, "email": email}, password, as_json)
 
 
+@app.command()
+def reset_factors(slug: _Slug, email: _Email, as_json: JsonOption = False) -> None:
+    """Take away the second factors of somebody who has lost them. Make sure that it is them who ask.
+
+    Their sessions end, and they are told by mail, where mail can be sent.
+    """
+    from saas.identity.mails import factors_changed_mail  # noqa: PLC0415 - slow to import: not for `--help`
+    from saas.kit.mail import MailError  # noqa: PLC0415
+
+    async def work(services: "Services") -> int:
+        tenant = await _tenant(services, slug)
+        async with services.database.tenant_session(tenant) as session:
+            user = await services.users.find(session, email)
+            count = await services.factors.reset(session, user.id)
+            await services.sessions.end_all(session, tenant, user.id)
+        try:
+            await services.mailer.send(factors_changed_mail(tenant, user.email, "All second factors were removed."))
+        except MailError as error:
+            output.note(f"{error}. Tell {user.email} yourself.")
+        return count
+
+    count = run(work)
+    if as_json:
+        output.print_json({"tenant": slug, "email": email, "removed": count})
+    else:
+        output.note(f"{email} has no second factor any more ({count} removed) and is signed out.")
+
+
 def _run(slug: str, work: "Callable[[Services, Tenant, AsyncSession], Awaitable[T]]") -> T:
     """In one transaction of the tenant."""
 

@@ -6,6 +6,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from saas.access.scopes import Scope
+from saas.identity.factors import Factors
+from saas.identity.passkeys import Ceremony, Passkey
+from saas.identity.totp import in_groups, key_uri, qr_code
 from saas.kit.clock import utc_now
 
 _NOW: Final = utc_now()
@@ -64,8 +67,69 @@ _APPS: Final = [
 ]
 
 
+_CEREMONY: Final = Ceremony('{"challenge": "x"}', "s")
+_NO_FACTORS: Final = Factors(totp=False, passkeys=0, recovery_codes=0, required=False)
+_FACTORS: Final = Factors(totp=True, passkeys=3, recovery_codes=2, required=True)
+_KEY: Final = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+_CODES: Final = ["h7k2m-9pqrs-tvwxy-z2345", *(f"a{n}bcd-efghj-kmnpq-rstuv" for n in range(2, 11))]
+_PASSKEYS: Final = [
+    Passkey(UUID(int=number), name, host, synced, _NOW - timedelta(days=40 * number), used)
+    for number, name, host, synced, used in (
+        (1, "Chrome on Windows", "acme.localhost", False, _NOW - timedelta(minutes=5)),
+        (2, "Phone", "acme.localhost", True, None),
+        (3, _LONG[:60], "login.donaudampfschifffahrt.example", True, _NOW - timedelta(days=90)),
+    )
+]
+
+
+def _totp(**changes: Any) -> dict[str, Any]:
+    plain = {
+        "required": False,
+        "qr": qr_code(key_uri(_KEY, "ada@example.com", "Acme")),
+        "key": in_groups(_KEY),
+        "hidden": {"secret": "s"},
+        "email": "ada@example.com",
+        "passkey": None,
+        "passkey_action": "",
+        "back": "/account/security",
+        "errors": {},
+    }
+    return plain | changes
+
+
+def _second(**changes: Any) -> dict[str, Any]:
+    plain = {
+        "email": "ada@example.com",
+        "totp": True,
+        "recovery_codes": 9,
+        "passkey": _CEREMONY,
+        "passkey_action": "/signin/second/passkey",
+        "issuer": None,
+        "back": "/signin",
+        "errors": {},
+    }
+    return plain | changes
+
+
+def _confirm(**changes: Any) -> dict[str, Any]:
+    plain = {"user": User(), "unsent": False, "passkey": None, "passkey_action": "", "errors": {}}
+    return plain | changes
+
+
+def _security(**changes: Any) -> dict[str, Any]:
+    return {"user": User(), "factors": _NO_FACTORS, "passkeys": [], "notice": None, "errors": {}} | changes
+
+
 def _account(**changes: Any) -> dict[str, Any]:
-    plain = {"user": User(), "min_length": 10, "sessions": _SESSIONS, "apps": _APPS, "notice": None, "errors": {}}
+    plain = {
+        "user": User(),
+        "min_length": 10,
+        "factors": _NO_FACTORS,
+        "sessions": _SESSIONS,
+        "apps": _APPS,
+        "notice": None,
+        "errors": {},
+    }
     return plain | changes
 
 
@@ -83,11 +147,13 @@ def _consent(**changes: Any) -> dict[str, Any]:
 
 
 def _signin(**changes: Any) -> dict[str, Any]:
-    return {"email": "", "app_name": None, "notice": None, "errors": {}} | changes
+    passkey = {"passkey": _CEREMONY, "passkey_action": "/signin/passkey"}
+    return {"email": "", "app_name": None, "notice": None, "errors": {}} | passkey | changes
 
 
 _WRONG: Final = {"form": "The e-mail address or the password is not right. Try again, or reset your password."}
 _MISSING: Final = {"email": "Enter your e-mail address.", "password": "Enter your password."}
+_LAST: Final = "A second factor is required of you here: add another one before you remove this one."
 _DEVICE: Final = {"app_name": "Living Room TV", "user_code": "WDJB-MJHT", "user": User(), "switch_url": "/signin"}
 _CODE_ERROR: Final = "There is no such code, or it has expired. Look at your device again."
 _MAIL: Final = "Somebody asked to reset the password of your account at Acme.\n\nIf it was you, open this link:"
@@ -133,6 +199,57 @@ SAMPLES: Final = (
             apps=_APPS * 4,
         ),
         "long",
+    ),
+    Sample("account-factors", "identity/account.html", _account(factors=_FACTORS, apps=[])),
+    Sample("second-step", "identity/second_step.html", _second()),
+    Sample(
+        "second-step-wrong",
+        "identity/second_step.html",
+        _second(email=_LONG_EMAIL, passkey=None, errors={"code": "This code is not right, or was used already."}),
+        "long",
+    ),
+    Sample(
+        "second-step-elsewhere",
+        "identity/second_step.html",
+        _second(totp=False, passkey=None, issuer="https://acme.example.com"),
+        "lemon",
+    ),
+    Sample("totp", "identity/totp.html", _totp()),
+    Sample("totp-wrong", "identity/totp.html", _totp(errors={"code": "This code is not right."}), "ink"),
+    Sample(
+        "totp-required",
+        "identity/totp.html",
+        _totp(required=True, passkey=_CEREMONY, passkey_action="/signin/enrol/passkey", email=_LONG_EMAIL),
+    ),
+    Sample(
+        "recovery-codes",
+        "identity/recovery_codes.html",
+        {
+            "email": "ada@example.com",
+            "codes": _CODES,
+            "continue_url": "/account",
+            "notice": "Your passkey is added.",
+        },
+    ),
+    Sample("passkey", "identity/passkey.html", {"passkey": _CEREMONY, "name": "", "back": "/account", "errors": {}}),
+    Sample("confirm", "identity/confirm.html", _confirm(passkey=_CEREMONY, passkey_action="/confirm/passkey")),
+    Sample(
+        "confirm-unsent",
+        "identity/confirm.html",
+        _confirm(unsent=True, user=User(_LONG, _LONG_EMAIL), errors={"password": "This is not your password."}),
+        "long",
+    ),
+    Sample("security", "identity/security.html", _security()),
+    Sample(
+        "security-full",
+        "identity/security.html",
+        _security(factors=_FACTORS, passkeys=_PASSKEYS, notice="Your passkey is added."),
+    ),
+    Sample(
+        "security-required",
+        "identity/security.html",
+        _security(factors=Factors(totp=True, passkeys=0, recovery_codes=10, required=True), errors={"form": _LAST}),
+        "lemon",
     ),
     Sample("reset-request", "identity/reset_request.html", {"email": "", "errors": {}}),
     Sample("reset-sent", "identity/reset_sent.html", {"email": _LONG_EMAIL, "minutes": 30}),

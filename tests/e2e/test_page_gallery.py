@@ -57,7 +57,7 @@ class Tenants:
 
 async def _show(request: Request) -> Response:
     sample = next(sample for sample in SAMPLES if sample.name == request.path_params["name"])
-    return render(request, sample.template, **sample.context)
+    return render(request, sample.template, scripts=True, **sample.context)
 
 
 @pytest.fixture(scope="module")

@@ -33,6 +33,7 @@ OPEN = {
         *("/oauth2/jwks", "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"),
     )
 }
+_ASKING_FOR_PASSKEYS = ("/signin", "/signin/second", "/signin/enrol", "/confirm")
 #: For people, with the form that they send there.
 FORMS: dict[str, dict[str, str]] = {
     AUTHORIZE: {"decision": "allow", "scopes": "openid"},
@@ -45,6 +46,13 @@ FORMS: dict[str, dict[str, str]] = {
     "/account/sessions/end": {"session": str(uuid4())},
     "/account/sessions/end-others": {},
     "/account/apps/revoke": {},
+    "/confirm": {"password": "seven green lamps"},
+    "/account/security/totp": {"secret": "s", "code": "123456"},
+    **{f"/account/security/{path}": {} for path in ("totp/remove", "codes", "passkeys", "passkeys/rename")},
+    "/account/security/passkeys/remove": {"passkey": str(uuid4())},
+    "/signin/second": {"code": "123456"},
+    "/signin/enrol": {"secret": "s", "code": "123456"},
+    **{f"{path}/passkey": {"state": "s", "credential": "{}"} for path in _ASKING_FOR_PASSKEYS},
     "/reset": {"email": "ann@people.example"},
     "/reset/{token}": {"new_password": "nine quiet rivers"},
     "/invitation/{token}": {"name": "Eve", "new_password": "nine quiet rivers"},
@@ -52,6 +60,8 @@ FORMS: dict[str, dict[str, str]] = {
 PAGES = {
     *(("POST", path) for path in FORMS),
     *(("GET", path) for path in (AUTHORIZE, "/device", LOGOUT, "/signin", "/signout", "/account")),
+    *(("GET", path) for path in ("/signin/second", "/signin/enrol", "/confirm", "/account/security")),
+    *(("GET", path) for path in ("/account/security/totp", "/account/security/passkeys")),
     *(("GET", path) for path in ("/reset", "/reset/{token}", "/invitation/{token}")),
 }
 #: What the owner of a token may call.
