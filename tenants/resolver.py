@@ -1,6 +1,7 @@
 """From a request's host and `X-Tenant` header to its tenant, or to an error that says what to do."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from tenants.errors import (
@@ -18,6 +19,7 @@ from tenants.registry import Registry, Tenant
 
 #: RFC 9112 section 3.2: a name or an address, perhaps with a port. Looser than a domain, since it only guards.
 _HOST: Final = re.compile(r"(?:[a-z0-9_.-]{1,254}|\[[0-9a-f:.]{2,45}\])(?::[0-9]{0,5})?")
+_MAX_HOST: Final = 270
 
 
 class Resolver:
@@ -32,11 +34,11 @@ class Resolver:
 
         A renamed tenant is still found by its former slug in the header, while TenantRenamed says where its host is.
         """
-        if not _HOST.fullmatch(host.lower()):
+        canonical = _canonical(host) if len(host) <= _MAX_HOST else None
+        if canonical is None:
             raise MalformedTenant("The Host header is not a host: send the address of a tenant or of the API")
         if header is not None and not is_slug(header):
             raise MalformedTenant("X-Tenant is not a slug: send the tenant's short name, like acme")
-        canonical = normalize_host(host)
         if canonical in self._platform_hosts:
             return _usable(await self._by_header(canonical, header))
         tenant = await self._registry.by_host(canonical)
@@ -58,6 +60,12 @@ class Resolver:
         if tenant is None:
             raise TenantNotFound(f"There is no tenant {slug}: check the X-Tenant header")
         return tenant
+
+
+@lru_cache(maxsize=4096)
+def _canonical(host: str) -> str | None:
+    """A Host header's host; None where it holds none. The same few hundred come again and again."""
+    return normalize_host(host) if _HOST.fullmatch(host.lower()) else None
 
 
 def _usable(tenant: Tenant) -> Tenant:
