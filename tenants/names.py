@@ -1,8 +1,8 @@
 """Rules for the names of tenants, hosts and schemas. Pure: no input or output."""
 
 import re
-from functools import lru_cache
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 from uuid import UUID
 
