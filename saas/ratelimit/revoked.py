@@ -35,10 +35,12 @@ _PARALLEL: Final = 3
 
 
 class _List:
-    __slots__ = ("ends", "is_known", "tried_at")
+    __slots__ = ("ends", "is_known", "own", "tried_at")
 
     def __init__(self) -> None:
         self.ends: dict[str, float] = {}
+        #: What this process has revoked: the list that is being read may be older.
+        self.own: dict[str, float] = {}
         #: Whether the last attempt to read it succeeded.
         self.is_known = False
         self.tried_at = float("-inf")
@@ -60,7 +62,8 @@ class RevokedTokens:
 
     def add(self, tenant_id: UUID, token_id: str, until: datetime) -> None:
         """What this process revokes counts here at once."""
-        self._list(tenant_id).ends[token_id] = until.timestamp()
+        found = self._list(tenant_id)
+        found.own[token_id] = found.ends[token_id] = until.timestamp()
 
     async def any_of(self, tenant: Home, token_ids: Sequence[str]) -> bool:
         """Whether one of them is revoked. The first question waits for the database, later ones for nothing.
@@ -105,7 +108,6 @@ class RevokedTokens:
         return self._loading[tenant.id]
 
     async def _read(self, tenant: Home, into: _List) -> None:
-        known = set(into.ends)
         try:
             async with asyncio.timeout(_PATIENCE), self._turn:
                 loaded = await self._load(tenant)
@@ -116,6 +118,6 @@ class RevokedTokens:
         finally:
             into.tried_at = time.monotonic()
         now = time.time()
-        recent = {token: end for token, end in into.ends.items() if token not in known}
-        into.ends = {token: end.timestamp() for token, end in loaded.items() if end.timestamp() > now} | recent
+        into.own = {token: end for token, end in into.own.items() if end > now}
+        into.ends = {token: end.timestamp() for token, end in loaded.items() if end.timestamp() > now} | into.own
         into.is_known = True
