@@ -1,29 +1,44 @@
-"""A program for the tests: creates or deletes tenants, and dies by SIGKILL right before or after a chosen commit.
+"""A program for the tests: creates or deletes tenants, or fills the pool, and dies by SIGKILL at a chosen commit.
 
-`python -m tests.unit.saas.onboarding.killed create PREFIX` makes one attempt for each point where it can die, in a
-process of its own, with the slugs PREFIX1, PREFIX2, ...; the last one survives. It prints how many it were.
+It dies right before or after it. `python -m tests.unit.saas.onboarding.killed create PREFIX` (or another word that
+`attempt` knows) makes one attempt for each point where it can die, in a process of its own, with the slugs PREFIX1,
+PREFIX2, ...; the last one survives. It prints how many it were.
 """
 
 import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
 from itertools import count
+from pathlib import Path
 from uuid import UUID
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from saas.keys.service import KeyService
 from saas.kit.crypto import Sealer
 from saas.onboarding.service import onboard
 from saas.settings import Settings, decode_key
-from tenants import provisioning
+from tenants import lifecycle, provisioning, warm
 from tenants.changes import Changes
 from tenants.database import Database, HasSchema
-from tenants.migrate.render import TENANT
+from tenants.migrate.render import TENANT, Scripts, Step
 from tenants.registry import Registry
+
+
+Work = Callable[[], Awaitable[None]]
+
+#: What the pool is filled with where it is about the pool: any tables would do.
+SMALL = Scripts(Path("none"))
+SMALL.steps = (
+    Step("0001", ("CREATE TABLE first (id bigint PRIMARY KEY);",)),
+    Step("0002", ("CREATE TABLE second (id bigint PRIMARY KEY);",)),
+)
 
 
 class Mortal(Database):
@@ -66,14 +81,61 @@ async def attempt(what: str, slug: str, lives: int) -> None:
     async def purge(_tenant_id: UUID) -> None:
         """Nothing of it is in Valkey."""
 
-    if what == "create":
-        database.lives = lives
-        await create()
-    else:
-        await create()
-        database.lives = lives
+    async def delete() -> None:
         await provisioning.delete(database, slug, purge=purge)
+
+    async def delete_and_purge() -> None:
+        """As far as the command and then the worker come before they do what `delete` does."""
+
+        async def take_away(_slug: str, _tenant_id: UUID) -> None:
+            """It is left to the next worker."""
+
+        async with database.platform_session() as session:
+            deleted = await lifecycle.delete(session, registry, slug, grace=timedelta(0))
+        await lifecycle.purge_if_due(database, deleted.id, take_away)
+
+    work: dict[str, tuple[Work, Work]] = {
+        "create": (nothing, create),
+        "create-pooled": (partial(refill, database, TENANT), create),
+        "delete": (create, delete),
+        "delete-and-purge": (create, delete_and_purge),
+        "refill": (partial(leave_stale, database), partial(refill, database, SMALL)),
+    }
+    prepare, run = work[what]
+    await prepare()
+    database.lives = lives
+    await run()
     await database.close()
+
+
+async def nothing() -> None:
+    """To begin with."""
+
+
+async def refill(database: Database, scripts: Scripts) -> None:
+    while await warm.refill(database, "default", 1, scripts):
+        pass
+
+
+async def leave_stale(database: Database) -> None:
+    """One schema in the pool, at an older revision. What an attempt has left must be whole, or known as not whole."""
+    await check_pool(database)
+    await refill(database, SMALL)
+    await check_pool(database)
+    async with database.platform_session() as session:
+        await session.execute(text("UPDATE platform.schema_pool SET revision = '0001'"))
+
+
+async def check_pool(database: Database) -> None:
+    """Raises AssertionError where a schema is lost, or half of one could be taken."""
+    async with database.platform_session() as session:
+        rows = await session.execute(text("SELECT schema, revision FROM platform.schema_pool"))
+        pooled = {schema: revision for schema, revision in rows}  # noqa: C416 - a Row is no tuple to the type checker
+        found = text("SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname LIKE 't\\_%'")
+        assert set(await session.scalars(found)) <= pooled.keys()
+        for schema in (schema for schema, revision in pooled.items() if revision == SMALL.head):
+            version = text(f'SELECT version_num FROM "{schema}".alembic_version')
+            assert await session.scalar(version) == SMALL.head
 
 
 def main(what: str, prefix: str) -> None:

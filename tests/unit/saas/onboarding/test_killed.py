@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,10 +14,13 @@ from saas.identity.models import UserRow
 from saas.identity.passwords import verify_password
 from saas.keys.models import SigningKeyRow
 from saas.onboarding.service import Onboarded, onboard
-from saas.services import Services
+from saas.services import Services, open_services
+from saas.settings import Settings
+from saas.worker.lifecycle import purge_tenants
 from tenants import provisioning
 from tenants.errors import TenantNotFound, TenantNotReady
 from tenants.migrate.render import TENANT
+from tenants.migrate.runner import migrate_platform
 from tenants.resolver import Resolver
 
 ROOT = Path(__file__).parents[4]
@@ -60,18 +64,33 @@ async def check_whole(services: Services, done: Onboarded) -> None:
 
 
 async def orphans(services: Services) -> set[str]:
-    """Schemas of tenants that the registry does not know."""
+    """Schemas of tenants that neither the registry nor its pool knows."""
     found = text(
         "SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname LIKE 't\\_%' "
-        "AND nspname NOT IN (SELECT schema FROM platform.tenants)"
+        "AND nspname NOT IN (SELECT schema FROM platform.tenants UNION SELECT schema FROM platform.schema_pool)"
     )
     async with services.database.platform_session() as session:
         return set(await session.scalars(found))
 
 
-async def test_creating_is_finished_by_a_rerun(services: Services, environment: dict[str, str]) -> None:
-    *killed, survivor = await kill_at_every_point("create", environment)
-    assert len(killed) >= 6  # row, schema, and the rest: before and after each
+@pytest.fixture
+async def services(own_environment: dict[str, str]) -> AsyncIterator[Services]:
+    """On a database of their own, whose pool nobody else fills."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in own_environment.items():
+            patch.setenv(name, value)
+        settings = Settings()
+    async with open_services(settings) as opened:
+        await migrate_platform(opened.database)
+        yield opened
+
+
+@pytest.mark.parametrize(("how", "points"), [("create", 6), ("create-pooled", 4)])
+async def test_creating_is_finished_by_a_rerun(
+    services: Services, own_environment: dict[str, str], how: str, points: int
+) -> None:
+    *killed, survivor = await kill_at_every_point(how, own_environment)
+    assert len(killed) >= points  # row, schema unless it was ready, and the rest: before and after each
     resolver = Resolver(services.registry, frozenset())
     created = []
     for slug in killed:
@@ -93,9 +112,16 @@ async def test_creating_is_finished_by_a_rerun(services: Services, environment: 
     assert not (await finish(services, survivor)).created
 
 
-async def test_deleting_is_finished_by_a_rerun(services: Services, environment: dict[str, str]) -> None:
-    before = await orphans(services)
-    *killed, survivor = await kill_at_every_point("delete", environment)
+async def test_filling_the_pool_loses_no_schema_and_shows_none_that_is_half_made(
+    services: Services, own_environment: dict[str, str]
+) -> None:
+    killed = await kill_at_every_point("refill", own_environment)  # which looks at the pool after each kill
+    assert len(killed) > 12  # to drop one: mark, schema, row; to make one: row, schema, mark
+    assert await orphans(services) == set()
+
+
+async def test_deleting_is_finished_by_a_rerun(services: Services, own_environment: dict[str, str]) -> None:
+    *killed, survivor = await kill_at_every_point("delete", own_environment)
     assert len(killed) >= 6  # mark, schema, row: before and after each
     purged = []
 
@@ -107,7 +133,21 @@ async def test_deleting_is_finished_by_a_rerun(services: Services, environment: 
     for slug in (killed[-1], survivor):
         with pytest.raises(TenantNotFound):
             await provisioning.delete(services.database, slug, purge=purge)
-    assert await orphans(services) <= before
+    assert await orphans(services) == set()
     async with services.database.platform_session() as session:
         left = await services.registry.all(session)
     assert not {tenant.slug for tenant in left} & {*killed, survivor}
+
+
+async def test_a_purge_is_finished_by_the_worker(services: Services, own_environment: dict[str, str]) -> None:
+    *killed, survivor = await kill_at_every_point("delete-and-purge", own_environment)
+    assert len(killed) == 4  # delete, claim: before and after; the rest is what `delete` does
+    assert await purge_tenants(services) == 4
+    assert await purge_tenants(services) == 0
+    async with services.database.platform_session() as session:
+        left = {tenant.slug: tenant.status for tenant in await services.registry.all(session)}
+    # Who died before the first commit has deleted nothing, whoever died later has left the rest to the worker.
+    assert {slug: left.get(slug) for slug in (*killed, survivor)} == {
+        slug: "active" if slug == killed[0] else None for slug in (*killed, survivor)
+    }
+    assert await orphans(services) == set()
