@@ -1,6 +1,8 @@
 """Apply rendered revisions: one transaction a schema, which moves its `alembic_version` and the registry together."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -43,10 +45,7 @@ async def migrate_platform(database: Database, scripts: Scripts = PLATFORM) -> t
     """
     applied: set[str] = set()
     for name in database.names:
-        async with database.platform_session(name) as session:
-            await lock(session, PLATFORM_SCHEMA)
-            steps = await _advance(session, PLATFORM_SCHEMA, scripts)
-        applied.update(step.revision for step in steps)
+        applied.update(await _patiently(partial(_migrate_platform_once, database, name, scripts)))
     return tuple(step.revision for step in scripts.steps if step.revision in applied)
 
 
@@ -60,14 +59,23 @@ async def migrate_tenant(
     Raises SchemaBusy, InvalidRevision, and TenantNotFound where the tenant is being deleted: its schema must not rise
     again.
     """
-    for attempt in range(1, ATTEMPTS + 1):
+    return await _patiently(partial(_migrate_once, database, tenant, scripts, target))
+
+
+async def _patiently(migrate: Callable[[], Awaitable[tuple[str, ...]]]) -> tuple[str, ...]:
+    """Requests go first: try again where they have the tables."""
+    for _ in range(ATTEMPTS - 1):
         try:
-            return await _migrate_once(database, tenant, scripts, target)
+            return await migrate()
         except TablesBusy:
-            if attempt == ATTEMPTS:
-                raise
             await asyncio.sleep(PAUSE)
-    raise AssertionError("The last attempt returns or raises")
+    return await migrate()
+
+
+async def _migrate_platform_once(database: Database, name: str, scripts: Scripts) -> tuple[str, ...]:
+    async with database.platform_session(name) as session:
+        await lock(session, PLATFORM_SCHEMA)
+        return tuple(step.revision for step in await _advance(session, PLATFORM_SCHEMA, scripts))
 
 
 async def _migrate_once(database: Database, tenant: Target, scripts: Scripts, target: str | None) -> tuple[str, ...]:

@@ -105,9 +105,10 @@ async def test_requests_are_served_while_tenants_are_migrated(
 ) -> None:
     """By the code of before, with transactions that take tables in the opposite order of the migration."""
     monkeypatch.setattr(rollout, "_WORTH_A_PROCESS", 1)
-    write(longer.location, "9003", "9002", 'op.add_column("users", sa.Column("colour", sa.Text()))')
+    slowly = "op.execute('SELECT pg_sleep(0.03)'); op.add_column('users', sa.Column('colour', sa.Text()))"
+    write(longer.location, "9003", "9002", slowly)
     scripts = Scripts(longer.location)
-    tenants = [await alone.make() for _ in range(6)]
+    tenants = [await alone.make() for _ in range(3)]
     done = asyncio.Event()
 
     async def serve(tenant: Tenant) -> None:
@@ -119,11 +120,12 @@ async def test_requests_are_served_while_tenants_are_migrated(
                 await asyncio.sleep(0.01)
                 await session.execute(text("SELECT id, name FROM projects FOR UPDATE"))
             await alone.database.read_one(tenant, READ)
+            await asyncio.sleep(0.02)
 
     async with asyncio.TaskGroup() as group:
         for tenant in tenants:
             group.create_task(serve(tenant))
         outcome = await migrate_all(alone.database, scripts=scripts, processes=2)
         done.set()
-    assert (len(outcome.migrated), outcome.failed) == (6, {})
+    assert (len(outcome.migrated), outcome.failed) == (3, {})
     assert await readiness(alone.database) is None  # ahead of this code is not behind
