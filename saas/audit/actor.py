@@ -88,5 +88,6 @@ def _caller(scope: Mapping[str, Any]) -> Actor:
 
 def _origin(scope: Mapping[str, Any]) -> Origin:
     application = scope.get("app")
-    trusted = () if application is None else application.state.settings.public.trusted_proxies
+    settings = None if application is None else getattr(application.state, "settings", None)
+    trusted = () if settings is None else settings.public.trusted_proxies
     return Origin(client_address(scope, trusted), scope.get("request_id"))  # type: ignore[arg-type]  # it only reads

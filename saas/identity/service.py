@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from saas.audit.service import Target, record
 from saas.identity.errors import EmailTaken, InvalidEmail, InvalidPersonName, UserNotFound
 from saas.identity.models import SessionRow, UserRow
 from saas.identity.roles import OWNER
@@ -95,6 +96,7 @@ async def set_password(session: AsyncSession, email: str, password_hash: str) ->
     )
     if changed is None:
         raise UserNotFound(f"Nobody has the address {email.strip()!r} here: check its spelling")
+    record(session, "user.password_reset", target=Target("user", changed, email.strip()))
 
 
 async def last_seen(session: AsyncSession) -> datetime | None:
