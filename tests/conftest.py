@@ -86,6 +86,8 @@ def environment(servers: Servers) -> dict[str, str]:
         "SAAS_PUBLIC_API_HOSTS": "api.localhost",
         # A machine that is busy with tests is slow, and a limiter that decides locally counts differently.
         "SAAS_LIMITS_TIMEOUT": "5",
+        # Each worker that a test starts would fill it.
+        "SAAS_WORKER_POOL": "1",
         # All tests come from one address.
         "SAAS_LIMITS_PER_ADDRESS": "1000000000",
     }

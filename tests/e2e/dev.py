@@ -49,10 +49,10 @@ class Dev:
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's, without settings and proxies."""
+    """This process's, without settings and proxies; and without schemas that nobody here would take."""
     unwanted = ("SAAS_", "HTTP_PROXY", "ALL_PROXY", "http_proxy", "all_proxy")
     own = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
-    return {**own, **(extra or {})}
+    return {**own, "SAAS_WORKER_POOL": "0", **(extra or {})}
 
 
 def start(data: Path, *arguments: str, extra: Mapping[str, str] | None = None) -> subprocess.Popen[str]:

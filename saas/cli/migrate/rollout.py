@@ -27,6 +27,7 @@ def roll_out(options: Options, *, as_json: bool) -> None:
     from tenants.migrate.plan import made  # noqa: PLC0415 - slow to import: not for `--help`
     from tenants.migrate.rollout import migrate_all  # noqa: PLC0415 - as above
     from tenants.migrate.runner import migrate_platform  # noqa: PLC0415 - as above
+    from tenants.warm import discard_stale  # noqa: PLC0415 - as above
 
     async def work(services: "Services") -> "tuple[tuple[str, ...], Outcome]":
         applied = await migrate_platform(services.database)
@@ -37,13 +38,15 @@ def roll_out(options: Options, *, as_json: bool) -> None:
             def on_progress(_tenant: "Behind", done: int, total: int) -> None:
                 bar.update(done, total)
 
-            return applied, await migrate_all(
+            outcome = await migrate_all(
                 services.database,
                 on_progress,
                 canaries=options.canaries,
                 max_failures=options.max_failures,
                 processes=len(os.sched_getaffinity(0)) if options.processes is None else options.processes,
             )
+        await discard_stale(services.database)  # the worker makes new ones
+        return applied, outcome
 
     applied, outcome = run(work, migrate=False)
     if as_json:

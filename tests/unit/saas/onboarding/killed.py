@@ -30,7 +30,6 @@ from tenants.database import Database, HasSchema
 from tenants.migrate.render import TENANT, Scripts, Step
 from tenants.registry import Registry
 
-
 Work = Callable[[], Awaitable[None]]
 
 #: What the pool is filled with where it is about the pool: any tables would do.

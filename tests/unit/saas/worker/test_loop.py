@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import pytest
+from sqlalchemy import text
 
 from saas.services import WAITING_LOGOUTS, Services
-from saas.worker.jobs import Job, jobs_of
+from saas.worker.jobs import Job, PlatformJob, jobs_of, platform_jobs_of
 from saas.worker.loop import Worker, working
 from tenants.registry import Tenant
 
@@ -118,3 +119,31 @@ async def test_the_jobs_do_what_is_due(services: Services, tenant: Tenant) -> No
     assert jobs.keys() == {"audit", "cleanup", "keys", "logouts"}
     for work in jobs.values():
         assert await work(tenant) == 0
+
+
+async def test_the_pool_is_filled(services: Services) -> None:
+    (job,) = (job for job in platform_jobs_of(services) if job.name == "pool")
+    outcome, *_ = await Worker(services, platform_jobs=[job]).once()
+    assert (outcome.job, outcome.failed) == ("pool", 0)
+    async with services.database.platform_session() as session:
+        ready = await session.scalar(text("SELECT count(*) FROM platform.schema_pool WHERE revision IS NOT NULL"))
+    assert ready >= services.settings.worker.pool > 0
+    assert await job.work() == 0
+
+
+async def test_a_job_of_the_platform_that_fails_is_tried_again(
+    services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    failures = [ZeroDivisionError, ZeroDivisionError]
+
+    async def work() -> int:
+        if failures:
+            raise failures.pop()
+        return 0
+
+    worker = Worker(services, platform_jobs=[PlatformJob("fragile", 0.01, work)])
+    task = asyncio.create_task(worker.run())
+    await until(lambda: not failures)
+    worker.stop()
+    async with asyncio.timeout(5):
+        await task
