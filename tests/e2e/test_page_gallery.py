@@ -29,7 +29,8 @@ _NAMES = {
     "long": "Donaudampfschifffahrtsgesellschaft Österreich-Ungarn",
 }
 _ACCENTS = {"lemon": "#ffe14d", "ink": "#161616", "long": "#0b7a75"}
-_FOCUSABLE = "a[href], button, input:not([type=hidden]):not([hidden]), summary"
+#: Not what is folded away.
+_FOCUSABLE = ":is(a[href], button, input:not([type=hidden]):not([hidden]), summary):not(details:not([open]) > form *)"
 #: What has the focus: its place among all that can have it, and how it shows.
 _FOCUSED = """selector => {
     const element = document.activeElement, style = getComputedStyle(element), box = element.getBoundingClientRect();
