@@ -2,14 +2,14 @@ import re
 
 import pytest
 
-from saas.ratelimit.decision import DAY, SECOND, Limit, Quota, Rate, Standing
+from saas.ratelimit.decision import DAY, SECOND, Concurrency, Limit, Quota, Rate, Standing
 from saas.ratelimit.errors import RateLimited
-from saas.ratelimit.headers import rate_limit_fields
+from saas.ratelimit.headers import legacy_fields, rate_limit_fields
 from saas.ratelimit.limiter import Verdict
 
 LIMITS: tuple[Limit, ...] = (Rate("minute", 60, 10), Quota("day", 1000, "day"), Quota("month", 9000, "month"))
-#: RFC 9651: a list of strings with integer and boolean parameters.
-ITEM = r'"[a-z]+"(;[a-z-]+(=\d+)?)*'
+#: RFC 9651: a list of strings with parameters that are integers, booleans or strings.
+ITEM = r'"[a-z]+"(;[a-z-]+(=\d+|="[a-z-]+")?)*'
 
 
 def fields(verdict: Verdict) -> dict[str, str]:
@@ -55,3 +55,31 @@ def test_a_refusal_names_every_limit_that_refuses() -> None:
         "The limits of 60 requests a minute, 10 at once, and of 1000 requests a day (UTC) are used up. "
         "Try again in 86400 seconds. /api/v1/usage shows what was used."
     )
+
+
+def test_requests_under_way_are_a_quota_of_their_own_unit() -> None:
+    limits: tuple[Limit, ...] = (Concurrency("concurrent", 5),)
+    busy = Verdict(False, False, limits, [Standing(0, 0, SECOND)])
+    assert fields(busy) == {
+        "ratelimit-policy": '"concurrent";q=5;qu="concurrent-requests"',
+        "ratelimit": '"concurrent";r=0',
+    }
+    assert RateLimited(busy).headers == {"Retry-After": "1"}
+    assert "5 requests under way at the same time" in RateLimited(busy).detail
+
+
+def test_what_the_shadow_would_refuse_is_said_and_served() -> None:
+    shadowed = verdict(5 * SECOND, 0, 0)._replace(allowed=True, would_refuse=True)
+    assert fields(shadowed)["ratelimit"].split(",")[0] == '"minute";r=12;t=3;saas-would-refuse'
+
+
+def test_the_older_fields_tell_of_the_limit_that_has_least_to_give() -> None:
+    def legacy(found: Verdict) -> dict[bytes, bytes]:
+        return dict(legacy_fields(found, 1000.0))
+
+    assert legacy(verdict(0, 0, 0)) == {
+        b"x-ratelimit-limit": b"1000",
+        b"x-ratelimit-remaining": b"0",
+        b"x-ratelimit-reset": b"87400",
+    }
+    assert legacy(verdict(5 * SECOND, 0, 0))[b"x-ratelimit-reset"] == b"1005"

@@ -56,3 +56,13 @@ async def test_a_check_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPa
         answer = await ask("/readyz", database=asleep, valkey=well)
     assert answer.status_code == 503
     assert answer.json()["checks"] == {"database": "no answer within 0.05 seconds", "valkey": "ok"}
+
+
+async def test_what_it_can_do_without_makes_it_degraded_and_not_unready() -> None:
+    transport = ASGITransport(
+        Starlette(routes=health_routes({"database": well, "valkey": refused}, optional={"valkey"}))
+    )
+    async with AsyncClient(transport=transport, base_url="http://x") as client:
+        answer = await client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "degraded", "checks": {"database": "ok", "valkey": "unreachable"}}
