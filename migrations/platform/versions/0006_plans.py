@@ -1,5 +1,7 @@
 """Plans in versions, and what a tenant has for a while beyond its plan."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -12,7 +14,7 @@ _TIME = sa.DateTime(timezone=True)
 _CAPS = ("requests_per_month", "concurrent", "users", "clients", "projects", "domains", "token_lifetime")
 _SHARES = ("client_share", "user_share")
 #: What the plans are that were delivered. One that was changed since is its operator's: it gets no cap.
-_DELIVERED = {
+_DELIVERED: dict[tuple[str, int, int, int], dict[str, Any]] = {
     ("free", 60, 10, 10_000): {
         "requests_per_month": 100_000,
         "concurrent": 10,
@@ -90,7 +92,7 @@ def _seed(versions: sa.TableClause) -> None:
     copied = sa.table(
         "plans", *map(sa.column, ("name", "requests_per_minute", "burst", "requests_per_day")), schema=SCHEMA
     )
-    no_features = sa.literal_column("ARRAY[]::text[]")
+    no_features: sa.ColumnClause[list[str]] = sa.literal_column("ARRAY[]::text[]")
     was = sa.select(*copied.c, sa.literal_column("1"), sa.literal_column("365"), no_features, sa.false())
     names = (*(column.name for column in copied.c), "version", "audit_days", "features", "shadow")
     op.execute(

@@ -1,13 +1,16 @@
 import asyncio
+from functools import partial
 
 import pytest
 from sqlalchemy import BigInteger, Select, column, select, table, text
 
+from tenants import provisioning
 from tenants.caps import admit
-from tenants.errors import CapReached
+from tenants.domains import add_domain
+from tenants.errors import CapReached, FeatureNotInPlan
 from tenants.overrides import set_overrides
 from tenants.registry import Tenant
-from tests.unit.tenants.conftest import Process, Statements
+from tests.unit.tenants.conftest import Process, Statements, new_slug
 
 ROWS: Select[int] = select(column("id", BigInteger)).select_from(table("things"))
 
@@ -64,3 +67,19 @@ async def test_the_callers_own_row_does_not_count_and_no_cap_costs_nothing(proce
     async with process.database.tenant_session(free) as session:
         await admit(session, free, "projects", ROWS)
     assert statements.count == 0
+
+
+async def test_custom_domains_are_a_feature_with_a_cap(process: Process) -> None:
+    made, slug = await process.make(plan="free"), new_slug()
+    async with process.database.platform_session() as session:
+        with pytest.raises(FeatureNotInPlan, match="free does not include custom domains"):
+            await add_domain(session, process.registry, made, f"a.{slug}.example")
+        await set_overrides(session, made.slug, {"features": "+custom-domains", "domains": "1"}, None)
+        more = await process.registry.get(session, made.slug)
+        claimed = await add_domain(session, process.registry, more, f"a.{slug}.example")
+        assert await add_domain(session, process.registry, more, f"a.{slug}.example") == claimed
+        with pytest.raises(CapReached, match="allows 1 domain, and there are 1"):
+            await add_domain(session, process.registry, more, f"b.{slug}.example")
+    create = partial(provisioning.create_row, process.database, process.registry, slug=slug, name="X")
+    with pytest.raises(FeatureNotInPlan):
+        await create(plan="free", domain=f"c.{slug}.example")
