@@ -30,7 +30,7 @@ async def hammer(limiter, tenant, until):
         assert not verdict.degraded
         passed += verdict.allowed
         if not verdict.allowed:
-            await asyncio.sleep(0.004)
+            await asyncio.sleep(0.002)
     return passed, first, time.monotonic()
 
 async def main(number, until):
@@ -43,11 +43,11 @@ async def main(number, until):
     await limiter.close()
     return passed
 
-ends = []
+ends, until = [], time.monotonic() + {SECONDS}
 for number in range(8):
     read, write = os.pipe()
     if os.fork() == 0:
-        os.write(write, json.dumps(asyncio.run(main(number, time.monotonic() + {SECONDS}))).encode())
+        os.write(write, json.dumps(asyncio.run(main(number, until))).encode())
         os._exit(0)
     os.close(write)
     ends.append(read)
