@@ -37,9 +37,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def run_server(environment: Mapping[str, str], *arguments: str) -> Iterator[Server]:
-    """`saas serve` on a free port until the block ends; it must end by SIGTERM, in good order."""
-    port = free_port()
+def run_server(environment: Mapping[str, str], *arguments: str, port: int | None = None) -> Iterator[Server]:
+    """`saas serve` on a free port, or this one, until the block ends; it must end by SIGTERM, in good order."""
+    port = port or free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "saas.cli", "serve", "--port", str(port), *arguments],
         env={**os.environ, **environment},

@@ -1,0 +1,128 @@
+"""A person protects their account in Chromium, with an authenticator of Chromium's own and an app; and comes back."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, expect
+from pyotp import TOTP
+
+from saas.identity.passwords import hash_password
+from saas.identity.policy import Policy
+from saas.kit.clock import utc_now
+from saas.services import Services
+from tenants.registry import Tenant
+from tests.e2e.browser import barriers, complaints, look, overflow, screenshot
+from tests.processes import Server, free_port, run_server
+
+EMAIL, PASSWORD = "ann@people.example", "seven green lamps"
+#: A fingerprint reader in a laptop, say, whose owner always succeeds.
+_READER = {
+    "protocol": "ctap2",
+    "transport": "internal",
+    "hasResidentKey": True,
+    "hasUserVerification": True,
+    "isUserVerified": True,
+    "automaticPresenceSimulation": True,
+}
+
+
+@pytest.fixture(scope="module")
+def own_server(environment: dict[str, str], services: Services) -> Iterator[Server]:
+    """Its public address names its port: passkeys are for one origin."""
+    port = free_port()
+    with run_server(environment | {"SAAS_PUBLIC_URL": f"http://localhost:{port}"}, port=port) as running:
+        yield running
+
+
+@pytest.fixture
+async def context(browser: Browser, own_server: Server, tenant: Tenant) -> AsyncIterator[BrowserContext]:
+    site = f"http://{tenant.host}:{own_server.port}"
+    context = await browser.new_context(base_url=site, reduced_motion="reduce")
+    yield context
+    await context.close()
+
+
+async def sign_in(page: Page) -> None:
+    await page.goto("/signin")
+    await page.get_by_label("E-mail").fill(EMAIL)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+async def sign_out(page: Page) -> None:
+    await page.goto("/account")
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
+
+
+async def seen(page: Page, name: str) -> None:
+    """As a phone at night and as a desk by day; the latter stays."""
+    for width, dark in ((360, True), (1280, False)):
+        await look(page, width, dark)
+        assert await overflow(page) <= 0
+        await screenshot(page, f"walk/factors-{name}-{width}")
+    assert await barriers(page) == []
+
+
+async def code_of(page: Page, steps: int = 0) -> str:
+    """What an app shows that has the key of this page, or will in so many steps."""
+    await page.get_by_text("Cannot scan it?").click()
+    key = (await page.locator("details .id").inner_text()).replace(" ", "")
+    return TOTP(key).at(utc_now() + steps * timedelta(seconds=30))
+
+
+async def test_protecting_an_account_and_coming_back(
+    context: BrowserContext, services: Services, tenant: Tenant
+) -> None:
+    password_hash = await hash_password(PASSWORD)
+    async with services.database.tenant_session(tenant) as session:
+        await services.users.create(session, tenant, email=EMAIL, name="Ann", password_hash=password_hash)
+        await services.policies.change(session, tenant, Policy(second_factor="everyone"))
+    page = await context.new_page()
+    complained = complaints(page)
+    devices = await context.new_cdp_session(page)
+    await devices.send("WebAuthn.enable")
+    reader = await devices.send("WebAuthn.addVirtualAuthenticator", {"options": _READER})
+    await sign_in(page)
+    await expect(page.get_by_role("heading", name="Protect your account")).to_be_visible()
+    await seen(page, "required")
+    await page.get_by_label("Enter the code").fill(await code_of(page))
+    await page.get_by_role("button", name="Add the app").click()
+    await expect(page.get_by_role("heading", name="Keep your recovery codes")).to_be_visible()
+    await expect(page.locator("#codes li")).to_have_count(10)
+    recovery = await page.locator("#codes li").first.inner_text()
+    await context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await page.get_by_role("button", name="Copy").click()
+    await expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert (await page.evaluate("navigator.clipboard.readText()")).split("\n")[0] == recovery
+    await seen(page, "codes")
+    await page.get_by_role("link", name="I have kept them: continue").click()
+    await page.get_by_role("link", name="Manage").click()
+    await page.get_by_role("link", name="Add a passkey").click()
+    await page.get_by_label("Name").fill("My laptop")
+    await page.get_by_role("button", name="Create a passkey").click()
+    await expect(page.get_by_role("status")).to_contain_text("Your passkey is added.")
+    await expect(page.get_by_text("My laptop").first).to_be_visible()
+    await seen(page, "security")
+    await sign_out(page)
+    await page.goto("/signin?return_to=/account/security")
+    await page.get_by_role("button", name="Sign in with a passkey").click()
+    await expect(page.get_by_role("heading", name="Sign-in security")).to_be_visible()
+    await sign_out(page)
+    await sign_in(page)
+    await expect(page.get_by_role("heading", name="One more step")).to_be_visible()
+    await seen(page, "second-step")
+    await page.get_by_role("button", name="Use your passkey").click()
+    await expect(page.get_by_role("heading", name="Your account")).to_be_visible()
+    await sign_out(page)
+    # The reader is lost, and with it the passkey; a recovery code is left.
+    await devices.send("WebAuthn.setUserVerified", {**reader, "isUserVerified": False})
+    await page.goto("/signin")
+    await page.get_by_role("button", name="Sign in with a passkey").click()
+    await expect(page.get_by_role("alert")).to_contain_text("That did not work")
+    await sign_in(page)
+    await page.get_by_label("Code").fill(recovery)
+    await page.get_by_role("button", name="Continue").click()
+    await expect(page.get_by_role("heading", name="Your account")).to_be_visible()
+    assert complained == []
