@@ -12,7 +12,15 @@ from uuid import UUID
 import typer
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -69,7 +77,7 @@ def fail(message: str, *, code: int = 1) -> NoReturn:
 @contextmanager
 def progress_bar(label: str) -> Iterator["ProgressBar"]:
     """A bar on standard error while the block runs; nothing where that is not a terminal."""
-    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), _RateColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         yield ProgressBar(bar)
 
@@ -83,6 +91,13 @@ class ProgressBar:
 
     def update(self, done: int, total: int) -> None:
         self._bar.update(self._task, completed=done, total=total)
+
+
+class _RateColumn(ProgressColumn):
+    """How many are done in a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text("" if task.speed is None else f"{task.speed:,.0f}/s")
 
 
 def _stdout() -> Console:
