@@ -41,7 +41,7 @@ def key_uri(secret: str, account: str, issuer: str) -> str:
 
 def qr_code(text: str) -> Markup:
     """`text` as an SVG element without size or style; black, on whatever is light behind it."""
-    return Markup(segno.make(text, error="m", micro=False).svg_inline(omitsize=True, svgclass=None, lineclass=None))  # noqa: S704 - of modules alone
+    return Markup(segno.make(text, error="l", micro=False).svg_inline(omitsize=True, svgclass=None, lineclass=None))  # noqa: S704 - of modules alone
 
 
 def in_groups(secret: str) -> str:

@@ -97,7 +97,7 @@ async def test_protecting_an_account_and_coming_back(
     await expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert (await page.evaluate("navigator.clipboard.readText()")).split("\n")[0] == recovery
     await seen(page, "codes")
-    await page.get_by_role("link", name="I have kept them: continue").click()
+    await page.get_by_role("link", name="I have kept them").click()
     await page.get_by_role("link", name="Manage").click()
     await page.get_by_role("link", name="Add a passkey").click()
     await page.get_by_label("Name").fill("My laptop")
