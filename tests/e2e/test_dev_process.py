@@ -65,7 +65,7 @@ def _lines_up_to(process: "subprocess.Popen[str]", last: str) -> Iterator[str]:
             return
 
 
-def test_prints_one_json_line_and_the_same_credentials_at_every_start(data: Path) -> None:
+def test_prints_one_json_line_and_the_same_credentials_at_every_start_until_ctrl_c(data: Path) -> None:
     with dev.running(data) as first:
         base_url = httpx.URL(first.document["base_url"])
         assert (base_url.scheme, base_url.host) == ("http", "127.0.0.1")
@@ -85,36 +85,12 @@ def test_prints_one_json_line_and_the_same_credentials_at_every_start(data: Path
     with dev.running(data) as second:
         assert second.credentials() == first.credentials()
         assert second.token("acme").status_code == 200
-
-
-def test_ctrl_c_stops_everything(data: Path) -> None:
-    with dev.running(data) as server:
-        os.killpg(server.process.pid, signal.SIGINT)
-        assert server.process.wait(60) == 0
+        os.killpg(second.process.pid, signal.SIGINT)
+        assert second.process.wait(60) == 0
     assert not dev.servers_in(data)
 
 
-def test_a_script_may_start_it_in_the_background_and_interrupt_it(data: Path) -> None:
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell does for what it starts with `&`
-    try:
-        with dev.running(data) as server:
-            assert server.stop(signal.SIGINT) == 0
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert not dev.servers_in(data)
-
-
-def test_an_impatient_ctrl_c_stops_everything_too(data: Path) -> None:
-    with dev.running(data) as server:
-        deadline = time.monotonic() + 60
-        while server.process.poll() is None:
-            os.killpg(server.process.pid, signal.SIGINT)
-            time.sleep(0.01)
-            assert time.monotonic() < deadline
-    assert not dev.servers_in(data)
-
-
-def test_recovers_after_kill_9(data: Path) -> None:
+def test_recovers_after_kill_9_and_stops_for_an_impatient_ctrl_c(data: Path) -> None:
     with dev.running(data) as killed:
         assert killed.stop(signal.SIGKILL) == -signal.SIGKILL
     assert dev.servers_in(data)
@@ -126,6 +102,11 @@ def test_recovers_after_kill_9(data: Path) -> None:
     with dev.running(data) as server:
         assert server.credentials() == killed.credentials()
         assert server.token("globex").status_code == 200
+        deadline = time.monotonic() + 60
+        while server.process.poll() is None:
+            os.killpg(server.process.pid, signal.SIGINT)
+            time.sleep(0.01)
+            assert time.monotonic() < deadline
     assert not dev.servers_in(data)
 
 
@@ -143,12 +124,19 @@ def test_makes_anew_what_a_killed_start_did_not_save(data: Path) -> None:
         assert server.token("acme").status_code == server.token("globex").status_code == 200
 
 
-def test_commands_use_the_servers_that_it_runs(data: Path) -> None:
+def test_a_script_may_start_it_in_the_background_use_its_servers_and_interrupt_it(data: Path) -> None:
     here = {"SAAS_DATA": str(data)}
-    with dev.running(data) as server:
-        listed = json.loads(dev.saas("tenants", "list", "--json", extra=here).stdout)
-        assert {tenant["issuer"] for tenant in listed} >= {tenant["issuer"] for tenant in server.document["tenants"]}
-        assert server.token("acme").status_code == 200
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell does for what it starts with `&`
+    try:
+        with dev.running(data) as server:
+            listed = json.loads(dev.saas("tenants", "list", "--json", extra=here).stdout)
+            issuers = {tenant["issuer"] for tenant in server.document["tenants"]}
+            assert {tenant["issuer"] for tenant in listed} >= issuers
+            assert server.token("acme").status_code == 200
+            assert server.stop(signal.SIGINT) == 0
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not dev.servers_in(data)
     alone = json.loads(dev.saas("tenants", "list", "--json", extra=here).stdout)
     assert alone == listed
     assert not dev.servers_in(data)

@@ -29,6 +29,7 @@ from tenants.changes import Changes
 from tenants.database import Database, HasSchema
 from tenants.migrate.render import TENANT, Scripts, Step
 from tenants.registry import Registry
+from tests.factories import NewTenantFactory
 
 Work = Callable[[], Awaitable[None]]
 
@@ -73,9 +74,8 @@ async def attempt(what: str, slug: str, lives: int) -> None:
     keys = KeyService(database, Sealer(decode_key(settings.secrets.master_key)), changes)
 
     async def create() -> None:
-        await onboard(
-            database, registry, keys, slug=slug, name=slug, plan="pro", owner_email=f"owner@{slug}.example", domain=None
-        )
+        wanted = NewTenantFactory(slug=slug, plan="pro")
+        await onboard(database, registry, keys, **wanted, owner_hash="of nobody's password")
 
     async def purge(_tenant_id: UUID) -> None:
         """Nothing of it is in Valkey."""
