@@ -8,8 +8,10 @@ from typing import Final
 from saas.ratelimit.connection import ScriptError, Unavailable
 from saas.ratelimit.nodes import Nodes
 
-#: Seconds in which leases are collected, and after which it is tried again where Valkey is given up.
-_DELAY: Final = 0.005
+#: Seconds in which leases are collected: those of one turn of the event loop. Longer, and who asks one request after
+#: the other would meet the lease of their last one.
+_DELAY: Final = 0.0
+#: Seconds until it is tried again where Valkey is given up.
 _PAUSE: Final = 1.0
 #: Leases to give back that are remembered while Valkey is away: the others end by themselves.
 _MOST: Final = 10_000

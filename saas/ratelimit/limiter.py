@@ -184,7 +184,7 @@ class Limiter:
                     self._leases.end(*lease)
             else:
                 if node.breaker.succeeded() or connected != node.connection.connected:
-                    await self._is_back(subject, answer, first=not connected)
+                    await self._is_back(node, subject, answer)
                 if self.recovery.is_owing:
                     self.recovery.settle_soon()
                 return self._verdict(limits, answer, lease)
@@ -257,12 +257,15 @@ class Limiter:
             # What went wrong may lie in the connection (a replica that was the primary): probes get a new one.
             node.connection.drop(Unavailable("Valkey is given up"))
 
-    async def _is_back(self, subject: Subject, answer: list[int], *, first: bool) -> None:
+    async def _is_back(self, node: Node, subject: Subject, answer: list[int]) -> None:
         """A new connection: the server behind it may have forgotten what was revoked, this token among it."""
-        if first:
+        connected = node.connection.connected
+        if connected == 1:  # the first one ever: see `upkeep`
             return
-        log.warning("Valkey is back: rate limits are shared again")
-        self.recovery.doubt()
+        if connected != node.known_connection:
+            node.known_connection = connected
+            log.warning("Valkey is back: rate limits are shared again")
+            self.recovery.doubt()
         revoked = self._revoked
         if revoked and subject.home and await revoked.any_of(subject.home, subject.token_ids):
             answer[1:] = [_REVOKED]

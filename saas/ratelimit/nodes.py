@@ -25,11 +25,13 @@ _PAUSE: Final = 0.5
 class Node:
     """A server, and whether it is given up."""
 
-    __slots__ = ("breaker", "connection")
+    __slots__ = ("breaker", "connection", "known_connection")
 
     def __init__(self, connection: ScriptConnection, breaker: Breaker) -> None:
         self.connection = connection
         self.breaker = breaker
+        #: Which of its connections brought the last answer.
+        self.known_connection = 0
 
 
 class Nodes(Protocol):

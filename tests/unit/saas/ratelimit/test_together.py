@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+import time
 from uuid import uuid4
 
 import pytest
@@ -13,9 +14,9 @@ from tests.unit.saas.ratelimit.conftest import PATIENT
 
 SECONDS = 2
 #: Of one minute, in requests; then at once.
-AMOUNT, BURST = 12_000, 100
+AMOUNT, BURST = 12_000, 400
 #: Eight processes from one, which imports for all of them. Prints of each process and tenant how many requests passed,
-#: and when the first was sent and the last answered.
+#: and when the first and the last was answered.
 HAMMER = f"""
 import asyncio, json, os, sys, time
 from uuid import UUID
@@ -24,11 +25,12 @@ from saas.ratelimit.limiter import Limiter, Subject
 from saas.settings import LimitsSettings
 
 async def hammer(limiter, tenant, until):
-    passed, limits, first = 0, (Rate("minute", {AMOUNT}, {BURST}),), time.monotonic()
+    passed, limits, first = 0, (Rate("minute", {AMOUNT}, {BURST}),), None
     while time.monotonic() < until:
         verdict = await limiter.check(Subject(tenant), limits)
         assert not verdict.degraded
         passed += verdict.allowed
+        first = first or time.monotonic()
         if not verdict.allowed:
             await asyncio.sleep(0.002)
     return passed, first, time.monotonic()
@@ -62,12 +64,16 @@ async def test_eight_processes_admit_what_the_limit_says_of_each_tenant(valkey_u
     )
     processes = json.loads((await process.communicate())[0])
     assert len(processes) == 8
-    for found in zip(*processes, strict=True):
-        passed, first, last = zip(*found, strict=True)
-        assert all(passed)
-        assert sum(passed) == pytest.approx(BURST + AMOUNT / 60 * (max(last) - min(first)), rel=0.02)
-    # Somebody who begins now finds nothing used.
     limiter = Limiter(valkey_url, PATIENT)
     limits: tuple[Limit, ...] = (Rate("minute", AMOUNT, BURST),)
+    for tenant, found in zip(tenants, zip(*processes, strict=True), strict=True):
+        passed, first, last = zip(*found, strict=True)
+        assert all(passed)
+        assert sum(passed) <= BURST + AMOUNT / 60 * (max(last) - min(first)) + 0.02 * BURST
+        # What was not asked for, on a busy test machine, is still there.
+        left = (await limiter.check(Subject(tenant), limits)).standings[0].remaining
+        elapsed = time.monotonic() - min(first)
+        assert sum(passed) + 1 + left == pytest.approx(BURST + AMOUNT / 60 * elapsed, rel=0.02)
+    # Somebody who begins now finds nothing used.
     assert (await limiter.check(Subject(uuid4()), limits)).standings[0].remaining == BURST - 1
     await limiter.close()
