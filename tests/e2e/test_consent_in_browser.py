@@ -63,7 +63,7 @@ class Walk:
         await expect(self.page.get_by_text("to continue to Notes")).to_be_visible()
         await self.page.get_by_label("E-mail").fill(EMAIL)
         await self.page.get_by_label("Password").fill(PASSWORD)
-        await self.page.get_by_role("button", name="Sign in").click()
+        await self.page.get_by_role("button", name="Sign in", exact=True).click()
 
     async def press(self, name: str) -> None:
         await self.page.get_by_role("button", name=name, exact=True).click()

@@ -46,7 +46,7 @@ async def test_typing_the_code_of_a_device(
         await expect(page).to_have_url(re.compile(r"/signin\?return_to=%2Fdevice$"))
         await page.get_by_label("E-mail").fill(EMAIL)
         await page.get_by_label("Password").fill(PASSWORD)
-        await page.get_by_role("button", name="Sign in").click()
+        await page.get_by_role("button", name="Sign in", exact=True).click()
         await expect(page.get_by_role("heading", name="Connect a device")).to_be_visible()
         await expect(page.get_by_label("Code")).to_be_focused()
         await page.keyboard.type("BBBB BBBB")

@@ -118,7 +118,7 @@ async def test_the_keyboard_reaches_everything_in_order(gallery: int, page: Page
 async def test_text_on_the_accent_follows_the_accent(gallery: int, page: Page, host: str, colour: str) -> None:
     await look(page, WIDTHS[0], False)
     await _open(page, f"http://{host}.localhost:{gallery}/signin")
-    for part in (page.locator(".mark"), page.get_by_role("button", name="Sign in")):
+    for part in (page.locator(".mark"), page.get_by_role("button", name="Sign in", exact=True)):
         assert await part.evaluate("element => getComputedStyle(element).color") == colour
 
 

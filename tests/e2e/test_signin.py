@@ -62,7 +62,7 @@ async def sign_in(page: Page, password: str = PASSWORD) -> None:
     await page.goto("/signin")
     await page.get_by_label("E-mail").fill(EMAIL)
     await page.get_by_label("Password").fill(password)
-    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_role("button", name="Sign in", exact=True).click()
 
 
 async def mailed_link(page: Page, to: str, subject: str) -> str:
