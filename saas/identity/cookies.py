@@ -9,7 +9,8 @@ from starlette.responses import Response
 from tenants.registry import Tenant
 
 #: `pending`: whose password was right, until the second step. `passkey`: what challenges to this browser are bound to.
-Kind = Literal["session", "pending", "passkey"]
+#: `flash`: what the next page says once.
+Kind = Literal["session", "pending", "passkey", "flash"]
 
 
 def cookie_name(tenant: Tenant, kind: Kind = "session") -> str:

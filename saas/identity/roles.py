@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from sqlalchemy import Table, Text, any_, bindparam, delete, exists, literal, select
+from sqlalchemy import Table, Text, any_, bindparam, delete, exists, literal, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -79,6 +79,16 @@ def scopes_given(
     known = {scope.name: scope.sensitive for scope in catalogue}
     given = {name for name, sensitive in known.items() if MEMBER in roles and not sensitive}
     return IDENTITY_SCOPES.union(given, *(known.keys() & set(scopes) for scopes in own))
+
+
+async def holders_of(session: AsyncSession, roles: Collection[str], limit: int) -> list[tuple[str, str]]:
+    """Name and address of people who have one of `roles` and can sign in, by address."""
+    people = select(UserRow.name, UserRow.email).where(
+        or_(*(literal(role) == any_(UserRow.roles) for role in roles)),
+        UserRow.disabled_at.is_(None),
+        UserRow.password_hash.is_not(None),
+    )
+    return [(name, email) for name, email in await session.execute(people.order_by(UserRow.email_key).limit(limit))]
 
 
 async def check_roles(session: AsyncSession, roles: Iterable[str]) -> list[str]:

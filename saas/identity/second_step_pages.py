@@ -133,7 +133,6 @@ async def _second_step(
         scripts=True,
         email=user.email,
         totp=factors.totp,
-        recovery_codes=factors.recovery_codes,
         passkey=passkey,
         passkey_action=with_target(f"{SECOND_STEP}/passkey", target_of(request)),
         issuer=request.scope["tenant"].issuer if factors.passkeys and passkey is None else None,

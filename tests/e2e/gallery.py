@@ -101,7 +101,6 @@ def _second(**changes: Any) -> dict[str, Any]:
     plain = {
         "email": "ada@example.com",
         "totp": True,
-        "recovery_codes": 9,
         "passkey": _CEREMONY,
         "passkey_action": "/signin/second/passkey",
         "issuer": None,

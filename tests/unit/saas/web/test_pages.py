@@ -184,12 +184,16 @@ def test_a_template_says_what_it_must_be_given(name: str) -> None:
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_a_template_holds_nothing_inline(name: str) -> None:
-    assert not re.search(r"<script|<style|\sstyle=|\son[a-z]+=|javascript:|\|\s*safe", TEMPLATES[name])
+    of_ours = r"""<script(?! src="\{\{ asset\('[a-z]+\.js'\) \}\}" defer></script>)"""
+    assert not re.search(of_ours + r"|<style|\sstyle=|\son[a-z]+=|javascript:|\|\s*safe", TEMPLATES[name])
 
 
 def test_the_gallery_shows_every_page() -> None:
     shown = {sample.template for sample in SAMPLES}
-    assert set(TEMPLATES) - shown == {"web/base.html", "web/forms.html", "web/continue.html"}
+    assert set(TEMPLATES) - shown == {
+        *("web/base.html", "web/forms.html", "web/continue.html"),
+        "identity/passkey_form.html",  # no page: a part of some
+    }
 
 
 def _filter(name: str) -> Callable[..., str]:
