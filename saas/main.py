@@ -9,6 +9,8 @@ from fastapi import FastAPI
 from saas.access.guards import TOKEN_PATH
 from saas.access.middleware import BearerMiddleware
 from saas.access.routes import router as access_router
+from saas.api import routers as administration_routers
+from saas.console.routes import routes as console_routes
 from saas.features import FEATURES
 from saas.identity import mailbox_pages
 from saas.identity.pages import routes as identity_routes
@@ -71,10 +73,12 @@ def create_app(settings: Settings, *, worker: bool = False) -> FastAPI:
     app.include_router(access_router, prefix=API_PREFIX)
     for feature in FEATURES:
         app.include_router(feature.router, prefix=API_PREFIX)
+    for router in administration_routers:
+        app.include_router(router, prefix=API_PREFIX)
     app.router.routes.extend(
         [*health_routes(_checks(services), optional=_optional(settings)), *oauth_routes, *docs_routes(app)]
     )
-    app.router.routes.extend([*identity_routes, *asset_routes])
+    app.router.routes.extend([*identity_routes, *asset_routes, *console_routes])
     app.router.routes.append(
         metrics_route(services.metrics, settings.public.platform_hosts, settings.public.trusted_proxies)
     )

@@ -12,6 +12,7 @@ from uuid import UUID
 from redis.asyncio import Redis
 from sqlalchemy.exc import SQLAlchemyError
 
+from saas.access.administration import ADMINISTRATION
 from saas.access.scopes import ScopeCatalogue
 from saas.access.verifier import TokenVerifier
 from saas.audit.actions import ACTIONS
@@ -140,7 +141,7 @@ def build_services(settings: Settings) -> Services:
         ),
         on_commit=changes.committed,
     )
-    catalogue = ScopeCatalogue([*SCOPES, *(scope for feature in FEATURES for scope in feature.SCOPES)])
+    catalogue = ScopeCatalogue([*SCOPES, *(scope for feature in FEATURES for scope in feature.SCOPES), *ADMINISTRATION])
     registry = Registry(database, origin, changes, reserved_hosts=hosts)
     sealer = Sealer(master_key, [decode_key(key) for key in settings.secrets.previous_keys])
     keys = KeyService(database, sealer, changes)

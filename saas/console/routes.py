@@ -1,0 +1,17 @@
+"""The console's pages, each file's after the other."""
+
+from typing import Final
+
+from starlette.responses import Response
+
+from saas.console import home
+from saas.console.frame import CONSOLE, Page, reads, render_missing, route
+
+
+@reads()
+async def show_missing(page: Page) -> Response:
+    return render_missing(page)
+
+
+#: What comes last takes every address below the console that nothing else has taken.
+routes: Final = [*home.routes, route(f"{CONSOLE}/{{path:path}}", show_missing, "GET")]
