@@ -1,6 +1,7 @@
 """Decides on requests in Valkey, and by itself while Valkey is slow or gone."""
 
 import logging
+from asyncio import CancelledError
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -149,17 +150,15 @@ class Limiter:
         """What is wrong, in words; None where nothing is."""
         if not self.degraded:
             return None
-        return "given up for now: " + (
-            "requests are refused" if self._refuses else "this process limits by itself, with its share of the limits"
-        )
+        meanwhile = "requests are refused" if self._refuses else "this process limits by itself, with its share"
+        return f"given up for now: {meanwhile}"
 
     async def check(
         self, subject: Subject, limits: tuple[Limit, ...], cost: int = 1, *, shadow: bool = False
     ) -> Verdict:
         """Charge a request of weight `cost` to all limits, or to none where one refuses it or its token is revoked.
 
-        With `shadow`, what would be refused is allowed, and charged to none. Raises LimitsUnavailable where nobody can
-        count and the settings say that nobody may pass then.
+        With `shadow`, what would be refused is allowed, and charged to none. Raises LimitsUnavailable (see settings).
         """
         if not 0 < cost <= MAX_COST:
             raise ValueError(f"A request cannot weigh {cost}: from 1 to {MAX_COST}")
@@ -170,7 +169,7 @@ class Limiter:
             not (self.recovery.doubts and subject.token_ids) or await self.recovery.assure(subject.home)
         ):
             lease = Lease(tag, keys[-1], self._leases.name()) if limits and type(limits[-1]) is Concurrency else None
-            head = (cost, len(limits), "shadow" if shadow else "", lease.name if lease else "")
+            head = (cost, len(limits), "shadow" * shadow, lease.name if lease else "")
             asked, arguments = _call(tag, subject, limits, keys, head)
             connected = node.connection.connected
             try:
@@ -178,10 +177,10 @@ class Limiter:
                     answer = await node.connection.run(asked, arguments)
                 except ScriptError as error:
                     answer = await self.nodes.follow(error, lambda other: other.run(asked, arguments))
-            except (Unavailable, ScriptError) as error:
-                self._failed(node, error)
+            except (Unavailable, ScriptError, CancelledError) as error:
                 if lease is not None:  # it may have arrived
                     self._leases.end(*lease)
+                self._failed(node, error)
             else:
                 if node.breaker.succeeded() or connected != node.connection.connected:
                     await self._is_back(node, subject, answer)
@@ -247,7 +246,9 @@ class Limiter:
         self.counts["revoked" if said == _REVOKED else "would_refuse" if said == _WOULD_REFUSE else "refused"] += 1
         return Verdict(said == _WOULD_REFUSE, said == _REVOKED, limits, standings, False, said == _WOULD_REFUSE)
 
-    def _failed(self, node: Node, error: Unavailable | ScriptError) -> None:
+    def _failed(self, node: Node, error: Unavailable | ScriptError | CancelledError) -> None:
+        if isinstance(error, CancelledError):
+            raise error
         self.counts["failed"] += 1
         self.nodes.suspect()
         if str(error).startswith("TRYAGAIN"):
