@@ -3,13 +3,16 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from redis.asyncio import Redis
+from sqlalchemy import Select
 from sqlalchemy.exc import SQLAlchemyError
 
 from saas.access.administration import ADMINISTRATION
@@ -25,7 +28,7 @@ from saas.identity.passkeys import PasskeyService
 from saas.identity.policy import PolicyService
 from saas.identity.sessions import SessionService
 from saas.identity.throttle import Allowance, Throttle
-from saas.identity.users import UserService
+from saas.identity.users import SEATS, UserService
 from saas.keys.lifecycle import KeyLifecycle
 from saas.keys.service import KeyService
 from saas.kit.background import Background, end
@@ -35,7 +38,7 @@ from saas.kit.metrics import Metrics
 from saas.kit.outbound import Outbound
 from saas.kit.redis import Channel, open_client
 from saas.oauth.backchannel import BackchannelLogout
-from saas.oauth.clients import ClientService
+from saas.oauth.clients import LIVE, ClientService
 from saas.oauth.connected_apps import ConnectedAppService
 from saas.oauth.grants.cleanup import Cleanup
 from saas.oauth.grants.endings import Endings
@@ -45,8 +48,12 @@ from saas.oauth.scopes import SCOPES
 from saas.oauth.store import GrantStorage
 from saas.ratelimit.decision import Rate
 from saas.ratelimit.limiter import Limiter, Subject
-from saas.ratelimit.upkeep import kept_up
+from saas.ratelimit.quotas import QuotaCounters
+from saas.ratelimit.upkeep import SERVED, kept_up
 from saas.settings import MailSettings, Settings, decode_key
+from saas.usage.collect import Collector
+from saas.usage.counters import Counters
+from saas.usage.service import UsageService
 from saas.web.csrf import Csrf
 from tenants.changes import Changes
 from tenants.database import Database
@@ -86,6 +93,8 @@ class Services:
     verifier: TokenVerifier
     limiter: Limiter
     metrics: Metrics
+    usage: UsageService
+    collector: Collector
     hooks: Hooks
     sessions: SessionService
     links: LinkService
@@ -102,6 +111,8 @@ class Services:
     outbound: Outbound
     backchannel: BackchannelLogout
     txt: TxtResolver
+    #: The rows of a tenant that a plan caps, by the cap's name.
+    capped: Mapping[str, Select[Any]]
 
     async def close(self) -> None:
         await self.background.close()
@@ -155,6 +166,8 @@ def build_services(settings: Settings) -> Services:
         load_revoked=partial(revoked_until, database),
         token_lifetime=settings.tokens.access_ttl,
     )
+    quotas = QuotaCounters(redis)
+    usage = UsageService(quotas, timedelta(days=settings.usage.keep))
     hooks, access_ttl = Hooks(), settings.tokens.access_ttl
     revocations = Revocations(limiter.revoke)
     endings = Endings(revocations, access_ttl)
@@ -197,6 +210,10 @@ def build_services(settings: Settings) -> Services:
         verifier=TokenVerifier(keys, client_is_live, changes),
         limiter=limiter,
         metrics=Metrics(str(os.getpid())),
+        usage=usage,
+        collector=Collector(
+            database, registry, Counters(redis, SERVED), usage, quotas, parallel=settings.worker.parallel
+        ),
         hooks=hooks,
         sessions=sessions,
         links=links,
@@ -213,6 +230,7 @@ def build_services(settings: Settings) -> Services:
         outbound=outbound,
         backchannel=BackchannelLogout(database, keys, logouts, outbound),
         txt=DnsTxtResolver(),
+        capped={"users": SEATS, "clients": LIVE} | dict(pair for each in FEATURES for pair in each.CAPPED.items()),
     )
 
 

@@ -224,6 +224,7 @@ class WorkerSettings(_Group):
     lifecycle_interval: float = Field(
         60.0, gt=0, description="seconds between two looks at tenants to purge, former hosts and unproved domains"
     )
+    usage_interval: float = Field(30.0, gt=0, description="seconds between two rounds that enter what was used")
     batch: int = Field(1000, ge=1, le=100_000, description="rows of a kind that one transaction deletes")
     parallel: int = Field(2, ge=1, le=100, description="tenants that a job works for at once")
 
@@ -233,6 +234,12 @@ class TenantsSettings(_Group):
 
     grace: int = Field(2_592_000, ge=0, description="seconds until a deleted tenant is purged; till then, restore it")
     redirect: int = Field(2_592_000, ge=0, description="seconds that a renamed tenant's former host leads to it")
+
+
+class UsageSettings(_Group):
+    """What tenants and their clients used, by the hour."""
+
+    keep: int = Field(400, ge=62, le=36_500, description="days that the hours of usage are kept")
 
 
 class ServerSettings(_Group):
@@ -277,6 +284,7 @@ class Settings(BaseSettings):
     mail: MailSettings = MailSettings()
     worker: WorkerSettings = WorkerSettings()
     tenants: TenantsSettings = TenantsSettings()
+    usage: UsageSettings = UsageSettings()
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()
 

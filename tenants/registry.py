@@ -97,6 +97,10 @@ class Registry:
         rows = await session.execute(_tenants().order_by(TenantRow.slug))
         return [self._tenant(row) for row in rows]
 
+    async def by_ids(self, session: AsyncSession, ids: Sequence[UUID]) -> list[Tenant]:
+        """Those that there are, whatever their status, as this transaction sees them."""
+        return [self._tenant(row) for row in await session.execute(_tenants().where(TenantRow.id.in_(ids)))]
+
     async def get(self, session: AsyncSession, slug: str) -> Tenant:
         """The tenant as this transaction sees it. Raises TenantNotFound."""
         row = (await session.execute(_tenants().where(TenantRow.slug == slug))).one_or_none() if is_slug(slug) else None

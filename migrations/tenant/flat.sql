@@ -1,4 +1,4 @@
--- Revision 0006 instead of 793401926cb8455a20bb69a96f375ada123189b81f6d3ab64a633e36ed4d6c1a. Made by `python -m migrations.flatten`.
+-- Revision 0007 instead of b0bbdd653d8d3d47304e56251406cbd53037211a4811c36f05a65a4114d6b0ae. Made by `python -m migrations.flatten`.
 
 CREATE TABLE audit_events (
     id uuid NOT NULL,
@@ -38,6 +38,21 @@ CREATE TABLE audit_head (
     CONSTRAINT audit_head_pkey PRIMARY KEY (id),
     CONSTRAINT audit_head_single CHECK ((id = 1))
 );
+
+CREATE TABLE kept_answers (
+    client_id text NOT NULL,
+    subject text NOT NULL,
+    key text NOT NULL,
+    method text NOT NULL,
+    path text NOT NULL,
+    fingerprint bytea NOT NULL,
+    status bigint NOT NULL,
+    answer bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT kept_answers_pkey PRIMARY KEY (client_id, subject, key)
+);
+
+CREATE INDEX kept_answers_created_idx ON kept_answers USING btree (created_at);
 
 CREATE TABLE users (
     id uuid NOT NULL,
@@ -80,6 +95,8 @@ CREATE TABLE oauth_clients (
     resources text[] NOT NULL,
     jwks text,
     backchannel_logout_uri text,
+    kind text,
+    tokens_since timestamp with time zone,
     CONSTRAINT oauth_clients_client_id_key UNIQUE (client_id),
     CONSTRAINT oauth_clients_pkey PRIMARY KEY (id)
 );
@@ -154,6 +171,24 @@ CREATE TABLE spent_challenges (
 );
 
 CREATE INDEX spent_challenges_expires_idx ON spent_challenges USING btree (expires_at);
+
+CREATE TABLE usage_batches (
+    id uuid NOT NULL,
+    taken_at timestamp with time zone NOT NULL,
+    CONSTRAINT usage_batches_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX usage_batches_taken_idx ON usage_batches USING btree (taken_at);
+
+CREATE TABLE usage_hours (
+    hour timestamp with time zone NOT NULL,
+    client_id text NOT NULL,
+    requests bigint NOT NULL,
+    refusals bigint NOT NULL,
+    would_refuse bigint NOT NULL,
+    cost bigint NOT NULL,
+    CONSTRAINT usage_hours_pkey PRIMARY KEY (hour, client_id)
+);
 
 CREATE TABLE mailed_links (
     user_id uuid NOT NULL,

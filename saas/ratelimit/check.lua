@@ -1,7 +1,7 @@
 -- Check all limits of one request, then charge all of them or none. The arithmetic is that of decision.py.
 --
--- KEYS  one for each limit; then, where usage is counted, the beginning of its keys' names; after them, where the
---       request has a token, those of which one exists when it is revoked
+-- KEYS  one for each limit; then, where usage is counted, its counters; after them, where the request has a token,
+--       those of which one exists when it is revoked
 -- ARGV  the request's weight; how many limits there are; "shadow" where nothing may be refused; the name of this
 --       request's lease; then for each limit: amount, burst, period in microseconds (a rate)
 --                                         or: amount, 0, "day" or "month" (a calendar quota, UTC)
@@ -12,9 +12,9 @@
 -- remains, microseconds to wait (0 where it does not refuse).
 --
 -- A rate is stored as at:level:burst, a quota as window:used: the window lies in the value, so that the keys are known
--- before the date is. Requests under way are a sorted set of leases by their end. Usage is a hash for each hour, whose
--- key is <KEYS' name>:<seconds since 1970>, with fields <whose>:requests, :cost (their weights), :refusals and
--- :would_refuse. All numbers are integers below 2^53, which doubles hold exactly. Every key lies in the tenant's slot.
+-- before the date is. Requests under way are a sorted set of leases by their end. Usage is a hash with
+-- fields <hour>:<whose>:requests, :cost (what the quotas were charged), :refusals and :would_refuse; the hour is in
+-- seconds since 1970. All numbers are integers below 2^53, which doubles hold exactly. Every key lies in the tenant's slot.
 
 local DAY = 86400000000
 local SLACK = 1000 -- milliseconds that a key outlives its meaning
@@ -130,14 +130,18 @@ end
 if shadow and not allowed then reply[2] = 2 end
 
 if whose then
-  local key = format("%s:%.0f", KEYS[count + 1], floor(now / HOUR) * 3600)
+  local key = KEYS[count + 1]
+  local field = format("%.0f:%s:", floor(now / HOUR) * 3600, whose)
   local first
   if reply[2] == 0 then
-    first = call("HINCRBY", key, whose .. ":refusals", 1)
+    first = call("HINCRBY", key, field .. "refusals", 1)
   else
-    first = call("HINCRBY", key, whose .. ":requests", 1)
-    call("HINCRBY", key, whose .. ":cost", cost)
-    if not allowed then call("HINCRBY", key, whose .. ":would_refuse", 1) end
+    first = call("HINCRBY", key, field .. "requests", 1)
+    if allowed then
+      call("HINCRBY", key, field .. "cost", cost)
+    else
+      call("HINCRBY", key, field .. "would_refuse", 1)
+    end
   end
   if first == 1 then call("EXPIRE", key, USAGE_SECONDS) end
 end

@@ -155,7 +155,7 @@ def _used(limit: _Counted, state: State, now: int) -> int:
         return 0
     if isinstance(limit, Quota):
         window, used = state
-        return used if window == _window(limit, now)[0] else 0
+        return used if window == window_of(limit, now)[0] else 0
     if isinstance(limit, Concurrency):
         return state[0]
     at, level, burst = state
@@ -168,7 +168,7 @@ def _used(limit: _Counted, state: State, now: int) -> int:
 
 def _wait(limit: _Counted, used: int, now: int, cost: int) -> int:
     if isinstance(limit, Quota):
-        return _window(limit, now)[1] - now if used + cost > limit.amount else 0
+        return window_of(limit, now)[1] - now if used + cost > limit.amount else 0
     if isinstance(limit, Concurrency):
         return _BUSY_PAUSE if used >= limit.amount else 0
     # What weighs more than the burst passes when nothing is used, and is paid off in full.
@@ -184,7 +184,7 @@ def _charge(limit: _Counted, used: int, cost: int) -> int:
 
 def _standing(limit: _Counted, used: int, now: int, wait: int) -> Standing:
     if isinstance(limit, Quota):
-        return Standing(max(0, limit.amount - used), _window(limit, now)[1] - now if used else 0, wait)
+        return Standing(max(0, limit.amount - used), window_of(limit, now)[1] - now if used else 0, wait)
     if isinstance(limit, Concurrency):
         return Standing(max(0, limit.amount - used), 0, wait)
     request = limit.period * SECOND
@@ -196,10 +196,10 @@ def _standing(limit: _Counted, used: int, now: int, wait: int) -> Standing:
 def _state(limit: _Counted, used: int, now: int) -> State:
     if isinstance(limit, Concurrency):
         return (used,)
-    return (_window(limit, now)[0], used) if isinstance(limit, Quota) else (now, used, limit.burst)
+    return (window_of(limit, now)[0], used) if isinstance(limit, Quota) else (now, used, limit.burst)
 
 
-def _window(quota: Quota, now: int) -> tuple[int, int]:
+def window_of(quota: Quota, now: int) -> tuple[int, int]:
     """The number of the calendar window, and when it ends."""
     day = now // DAY
     if quota.calendar == "day":
@@ -216,5 +216,5 @@ def _month(day: int) -> tuple[int, int]:
 
 def until_end(quota: Quota, window: int, now: int) -> int:
     """Microseconds until a window of the quota ends; 0 where another one has begun."""
-    current, end = _window(quota, now)
+    current, end = window_of(quota, now)
     return end - now if current == window else 0

@@ -126,7 +126,10 @@ class Limiter:
         self._leases = Leases(self.nodes)
         self._usage = LocalUsage()
         self._revoked = RevokedTokens(load_revoked) if load_revoked else None
-        self.recovery = Recovery(self.client, self.local, self._usage, self._revoked, token_lifetime=token_lifetime)
+        #: The tags of tenants whose usage was counted, for `kept_up` to tell of.
+        self.served: set[str] = set()
+        usage, revoked, served = self._usage, self._revoked, self.served
+        self.recovery = Recovery(self.client, self.local, usage, revoked, served, token_lifetime=token_lifetime)
 
     async def open(self) -> None:
         """Connect. Without Valkey the limiter is open all the same, and decides by itself."""
@@ -182,6 +185,8 @@ class Limiter:
                     self._leases.end(*lease)
                 self._failed(node, error)
             else:
+                if subject.counts:
+                    self.served.add(tag)
                 if node.breaker.succeeded() or connected != node.connection.connected:
                     await self._is_back(node, subject, answer)
                 if self.recovery.is_owing:
@@ -228,9 +233,9 @@ class Limiter:
         allowed = decision.allowed or shadow
         if subject.counts:
             whose = subject.client
-            counts = {f"{whose}:requests": 1, f"{whose}:cost": cost} if allowed else {f"{whose}:refusals": 1}
-            if allowed and not decision.allowed:
-                counts[f"{whose}:would_refuse"] = 1
+            counts = {f"{whose}:requests" if allowed else f"{whose}:refusals": 1}
+            if allowed:
+                counts |= {f"{whose}:cost": cost} if decision.allowed else {f"{whose}:would_refuse": 1}
             self._usage.add(f"{{{tag}}}:usage", counts)
         holds = decision.allowed and bool(limits) and type(limits[-1]) is Concurrency
         lease = Lease(tag, keys[-1], "") if holds else None

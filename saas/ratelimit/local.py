@@ -71,22 +71,23 @@ class LocalUsage:
 
     def __init__(self, size: int = 100_000) -> None:
         self._size = size
-        self._counts: dict[tuple[str, int], dict[str, int]] = {}
+        self._counts: dict[str, dict[str, int]] = {}
         self._fields = 0
 
     def add(self, key: str, counts: Mapping[str, int]) -> None:
-        """`key` is a tenant's, without the hour; `counts` are those of one client: `<client>:<name>`."""
+        """`key` is a tenant's; `counts` are those of one client: `<client>:<name>`."""
         hour = int(time.time()) // _HOUR * _HOUR
-        fields = self._counts.setdefault((key, hour), {})
-        for name, count in counts.items():
+        fields = self._counts.setdefault(key, {})
+        for part, count in counts.items():
+            name = f"{hour}:{part}"
             if name in fields:
                 fields[name] += count
             elif self._fields < self._size:
                 fields[name] = count
                 self._fields += 1
 
-    def take(self) -> dict[tuple[str, int], dict[str, int]]:
-        """All counts by key and hour, once: they are forgotten here."""
+    def take(self) -> dict[str, dict[str, int]]:
+        """All counts by key, once: they are forgotten here."""
         taken, self._counts, self._fields = self._counts, {}, 0
         return taken
 

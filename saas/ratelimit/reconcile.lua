@@ -1,6 +1,6 @@
 -- Add what a process has let through by itself while it could not ask: once, however often it is told.
 --
--- KEYS  the name of this account; then of each quota; then, where there is usage, its hash for one hour
+-- KEYS  the name of this account; then of each quota; then, where there is usage, its counters
 -- ARGV  how many quotas there are; for each: window, used, milliseconds until its window ends; then field, count, ...
 -- Quotas are stored as check.lua stores them. Returns 1, or 0 where the account was settled before.
 

@@ -42,14 +42,18 @@ class Recovery:
         states: LocalStates,
         usage: LocalUsage,
         revoked: RevokedTokens | None,
+        served: set[str],
         *,
         token_lifetime: int,
     ) -> None:
-        """`token_lifetime` is in seconds: no revocation matters longer."""
+        """`served` gets the tags of tenants whose usage Valkey was told of. `token_lifetime` is in seconds: no
+        revocation matters longer.
+        """
         self._client = client
         self._states = states
         self._usage = usage
         self._revoked = revoked
+        self._served = served
         self._lifetime = token_lifetime
         self._accounts: list[_Account] = []
         self._untold: OrderedDict[tuple[UUID, str], datetime] = OrderedDict()
@@ -144,6 +148,7 @@ class Recovery:
                 keys, arguments = self._accounts[-1]
                 await self._client.eval(_SCRIPT, len(keys), *keys, *arguments)
                 self._accounts.pop()
+                self._served.add(keys[0].partition("}")[0][1:])
         except (RedisError, OSError) as error:
             self.is_owing = True
             log.warning("Valkey cannot be told what it missed, it will be tried again: %s", error)
@@ -160,9 +165,9 @@ class Recovery:
         for tag, found in quotas.items():
             arguments = [part for _, *rest in found for part in rest]
             accounts.append(_Account([_name(tag), *(key for key, *_ in found)], [len(found), *arguments]))
-        for (key, hour), fields in self._usage.take().items():
+        for key, fields in self._usage.take().items():
             counts = [part for field in fields.items() for part in field]
-            accounts.append(_Account([_name(key.partition(":")[0]), f"{key}:{hour}"], [0, *counts]))
+            accounts.append(_Account([_name(key.partition(":")[0]), key], [0, *counts]))
         return accounts
 
 

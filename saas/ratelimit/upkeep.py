@@ -18,13 +18,18 @@ log = logging.getLogger(__name__)
 #: Seconds between two signs of life, and after which a process without one counts as gone.
 _INTERVAL: Final = 5.0
 _GONE: Final = 16
-#: The braces keep both keys in one slot. By the server's clock: those of our machines may differ by minutes.
-_KEYS: Final = ("{saas:limits}:processes", "{saas:limits}:since")
+#: In Valkey, the tenants whose usage was counted, by when a server said so last: microseconds of Valkey's clock.
+SERVED: Final = "{saas:limits}:served"
+#: The braces keep all keys in one slot. By the server's clock: those of our machines may differ by minutes.
+_KEYS: Final = ("{saas:limits}:processes", "{saas:limits}:since", SERVED)
 _SCRIPT: Final = """
-local now = tonumber(redis.call("TIME")[1])
+local time = redis.call("TIME")
+local now = tonumber(time[1])
 redis.call("ZADD", KEYS[1], now, ARGV[1])
 redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", now - tonumber(ARGV[2]))
 redis.call("SET", KEYS[2], now, "NX")
+local at = string.format("%.0f", now * 1000000 + time[2])
+for i = 3, #ARGV do redis.call("ZADD", KEYS[3], at, ARGV[i]) end
 return {redis.call("ZCARD", KEYS[1]), now - tonumber(redis.call("GET", KEYS[2]))}
 """
 
@@ -32,7 +37,8 @@ return {redis.call("ZCARD", KEYS[1]), now - tonumber(redis.call("GET", KEYS[2]))
 @asynccontextmanager
 async def kept_up(limiter: Limiter, metrics: Metrics, *, token_lifetime: int) -> AsyncIterator[None]:
     """While the block runs, `limiter` knows how many processes share the limits without Valkey, and `metrics` shows
-    how it fares. Where Valkey began empty less than `token_lifetime` seconds ago, it is told what is revoked.
+    how it fares. Where Valkey began empty less than `token_lifetime` seconds ago, it is told what is revoked. It is
+    also told who was served.
     """
     _show(limiter, metrics)
     youngest = float("inf")
@@ -40,9 +46,12 @@ async def kept_up(limiter: Limiter, metrics: Metrics, *, token_lifetime: int) ->
     await limiter.open()
 
     async def look() -> None:
+        served = tuple(limiter.served)
+        limiter.served.clear()  # before it is told: who is served meanwhile is to be told of again
         try:
-            found = await limiter.client.eval(_SCRIPT, len(_KEYS), *_KEYS, process, _GONE)
+            found = await limiter.client.eval(_SCRIPT, len(_KEYS), *_KEYS, process, _GONE, *served)
         except (RedisError, OSError):
+            limiter.served.update(served)
             return  # what was known last is what counts then
         nonlocal youngest
         processes, age = found
@@ -62,6 +71,7 @@ async def kept_up(limiter: Limiter, metrics: Metrics, *, token_lifetime: int) ->
         yield
     finally:
         await end(task)
+        await look()
 
 
 def _show(limiter: Limiter, metrics: Metrics) -> None:

@@ -43,7 +43,13 @@ def jobs_of(services: Services) -> tuple[Job, ...]:
 
     async def clean(tenant: Tenant) -> int:
         """In transactions of a bounded size, until nothing is left."""
-        purges = (services.cleanup.purge, services.sessions.purge, services.links.purge, services.passkeys.purge)
+        purges = (
+            services.cleanup.purge,
+            services.sessions.purge,
+            services.links.purge,
+            services.passkeys.purge,
+            services.usage.purge,
+        )
         total = 0
         for purge in purges:
             deleted = settings.batch
@@ -80,5 +86,6 @@ def platform_jobs_of(services: Services) -> tuple[PlatformJob, ...]:
         PlatformJob("pool", settings.pool_interval, fill_pools),
         PlatformJob("purges", settings.lifecycle_interval, partial(lifecycle.purge_tenants, services)),
         PlatformJob("former hosts", settings.lifecycle_interval, partial(lifecycle.forget_former_hosts, services)),
+        PlatformJob("usage", settings.usage_interval, services.collector.collect_some),
         PlatformJob("domains", settings.lifecycle_interval, partial(lifecycle.verify_domains, services)),
     )
