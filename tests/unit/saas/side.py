@@ -11,7 +11,7 @@ from joserfc.jwk import ECKey
 from sqlalchemy import text
 
 from saas.authserver.assertion import METHOD, TYPE
-from saas.authserver.id_token import sign
+from saas.authserver.signing import sign
 from saas.services import Services
 from tenants.registry import Tenant
 from tests.factories import CALLBACK, AppFactory, MachineFactory
@@ -58,7 +58,7 @@ class Side:
         claims = claims_of(victim.tokens["id_token" if kind == "JWT" else "access_token"])
         kid = (await kid_of.services.keys.ring(kid_of.tenant)).signing_key()[0]
         key = (await self.services.keys.ring(self.tenant)).signing_key()[1]
-        return sign(kind, claims, "ES256", lambda _: (kid, key))
+        return sign(kind, claims, "ES256", kid, key)
 
     async def state(self) -> dict[str, str]:
         """A digest of each table of the tenant."""
