@@ -4,5 +4,7 @@ from typing import Final
 
 from fastapi import APIRouter
 
+from saas.api import usage
+
 #: In the order of the OpenAPI document.
-routers: Final[list[APIRouter]] = []
+routers: Final[list[APIRouter]] = [usage.router]

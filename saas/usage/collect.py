@@ -79,10 +79,9 @@ class Collector:
         known = await self._ledger.is_known(tenant)
         while batch := await self._counters.take(tenant.id):
             async with self._database.tenant_session(tenant) as session:
-                entered = await self._usage.enter(session, batch)
+                batches += await self._usage.enter(session, batch)
             await self._counters.finish(tenant.id, batch)
-            batches += 1
-            if entered:  # else it was left behind, and what was counted since then is still to come
+            if not batch.is_left:
                 break
         if batches and not known:
             async with self._database.tenant_session(tenant) as session:

@@ -47,6 +47,8 @@ class Counts(NamedTuple):
 class Batch(NamedTuple):
     id: UUID
     counts: Sequence[Counts]
+    #: Somebody took it before and did not finish it: what was counted since then is not in it.
+    is_left: bool = False
 
 
 class Served(NamedTuple):
@@ -82,11 +84,13 @@ class Counters:
     async def take(self, tenant_id: UUID) -> Batch | None:
         """The batch that was not finished, if there is one; else what was counted up to now, as a new one."""
         keys = _keys(tenant_id)
-        found: Any = await self._client.eval(_TAKE, len(keys), *keys, new_id().hex)
+        new = new_id()
+        found: Any = await self._client.eval(_TAKE, len(keys), *keys, new.hex)
         if not found:
             return None
         fields = dict(zip(found[::2], found[1::2], strict=True))
-        return Batch(UUID(fields.pop(b"id").decode()), _parse(fields))
+        batch_id = UUID(fields.pop(b"id").decode())
+        return Batch(batch_id, _parse(fields), batch_id != new)
 
     async def finish(self, tenant_id: UUID, batch: Batch) -> None:
         await self._client.eval(_FINISH, 1, _keys(tenant_id)[1], batch.id.hex)

@@ -1,7 +1,7 @@
 """What a tenant and its clients used, by the hour, and how its quotas stand."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -120,9 +120,13 @@ class UsageService:
         known = {at: Use(*counts) for at, *counts in found}
         return [UseAt(at, known.get(at, Use())) for at in periods]
 
-    async def clients(self, session: AsyncSession, since: datetime, until: datetime, limit: int = 20) -> list[UseBy]:
-        """Who asked most often, refusals included, the busiest first."""
+    async def clients(
+        self, session: AsyncSession, since: datetime, until: datetime, limit: int = 20, client: str | None = None
+    ) -> list[UseBy]:
+        """Who asked most often, refusals included, the busiest first; or one of them."""
         query = select(_hours.c.client_id, *_SUMS).where(_within(beginning(since, "hour"), until))
+        if client is not None:
+            query = query.where(_hours.c.client_id == client)
         asked = func.sum(_hours.c.requests + _hours.c.refusals)
         query = query.group_by(_hours.c.client_id).order_by(asked.desc(), _hours.c.client_id).limit(limit)
         return [UseBy(name, Use(*counts)) for name, *counts in await session.execute(query)]
@@ -180,6 +184,10 @@ class UsageService:
                 for table, old in ((_hours, _hours.c.hour < now - self._keep), (_batches, entered))
             ]
         )
+
+
+def total(uses: Iterable[Use]) -> Use:
+    return Use(*map(sum, zip(Use(), *uses, strict=True)))
 
 
 def _within(since: datetime, until: datetime) -> ColumnElement[bool]:

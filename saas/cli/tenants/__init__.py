@@ -3,7 +3,7 @@
 import typer
 
 from saas.cli.overrides import override
-from saas.cli.tenants import change, create, look, remove, rename, run, shell, stats
+from saas.cli.tenants import change, create, look, remove, rename, run, shell, stats, usage
 
 app = typer.Typer(name="tenants", help="Create, find, change, move and delete tenants.", no_args_is_help=True)
 
@@ -11,6 +11,7 @@ app.command()(create.create)
 app.command("list")(look.list_tenants)
 app.command()(look.show)
 app.command()(stats.stats)
+app.command()(usage.usage)
 app.command()(change.suspend)
 app.command()(change.resume)
 app.command()(change.set_plan)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from saas.services import Services
     from tenants.registry import Tenant
 
-_COLUMNS: Final = ("tenant", "status", "database", "tables", "rows", "bytes", "last_seen")
+_COLUMNS: Final = ("tenant", "status", "database", "tables", "rows", "bytes", "requests", "last_seen")
 #: Those without a schema that one could look into.
 _WITHOUT: Final = frozenset({"provisioning", "deleting", "moving"})
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
@@ -26,7 +26,7 @@ def stats(
 ) -> None:
     """Show what tenants take: tables, rows (as PostgreSQL estimates them), size on disk; and who was there last.
 
-    `last_seen` is when a person used a browser session.
+    `requests` are those of the last thirty days; `last_seen` is when a person used a browser session.
     """
     found = run(lambda services: _collect(services, slug))
     if as_json:
@@ -50,6 +50,7 @@ async def _collect(services: "Services", slug: str | None) -> list[dict[str, Any
     with output.progress_bar("Tenants") as progress:
         for number, tenant in enumerate(tenants, 1):
             size = by_schema.get(tenant.schema, Size(0, 0, 0))
+            requests, last_seen = await _activity(services, tenant)
             documents.append(
                 {
                     "tenant": tenant.slug,
@@ -58,20 +59,22 @@ async def _collect(services: "Services", slug: str | None) -> list[dict[str, Any
                     "tables": size.tables,
                     "rows": size.rows,
                     "bytes": size.bytes,
-                    "last_seen": await _last_seen(services, tenant),
+                    "requests": requests,
+                    "last_seen": last_seen,
                 }
             )
             progress.update(number, len(tenants))
     return documents
 
 
-async def _last_seen(services: "Services", tenant: "Tenant") -> datetime | None:
+async def _activity(services: "Services", tenant: "Tenant") -> tuple[int | None, datetime | None]:
+    """Requests, and when somebody was seen."""
     from saas.identity.service import last_seen  # noqa: PLC0415 - slow to import: not for `--help`
 
     if tenant.status in _WITHOUT:
-        return None
+        return None, None
     async with services.database.tenant_session(tenant) as session:
-        return await last_seen(session)
+        return (await services.usage.totals(session)).requests, await last_seen(session)
 
 
 def _size(count: int) -> str:
