@@ -25,7 +25,9 @@ from saas.identity.factors import FactorService
 from saas.identity.hooks import Hooks
 from saas.identity.links import LinkService
 from saas.identity.passkeys import PasskeyService
+from saas.identity.people import PeopleService
 from saas.identity.policy import PolicyService
+from saas.identity.role_service import RoleService
 from saas.identity.sessions import SessionService
 from saas.identity.throttle import Allowance, Throttle
 from saas.identity.users import SEATS, UserService
@@ -37,12 +39,14 @@ from saas.kit.mail import MailboxMailer, Mailer, NoMailer, SmtpMailer
 from saas.kit.metrics import Metrics
 from saas.kit.outbound import Outbound
 from saas.kit.redis import Channel, open_client
+from saas.oauth.apps import AppService
 from saas.oauth.backchannel import BackchannelLogout
 from saas.oauth.clients import LIVE, ClientService
 from saas.oauth.connected_apps import ConnectedAppService
 from saas.oauth.grants.cleanup import Cleanup
 from saas.oauth.grants.endings import Endings
 from saas.oauth.grants.logouts import LogoutQueue
+from saas.oauth.grants.narrowing import Narrowing
 from saas.oauth.grants.revocations import Revocations, revoked_until
 from saas.oauth.scopes import SCOPES
 from saas.oauth.store import GrantStorage
@@ -90,6 +94,7 @@ class Services:
     clients: ClientService
     grants: GrantStorage
     connected_apps: ConnectedAppService
+    apps: AppService
     verifier: TokenVerifier
     limiter: Limiter
     metrics: Metrics
@@ -99,6 +104,8 @@ class Services:
     sessions: SessionService
     links: LinkService
     users: UserService
+    people: PeopleService
+    roles: RoleService
     policies: PolicyService
     factors: FactorService
     passkeys: PasskeyService
@@ -176,10 +183,16 @@ def build_services(settings: Settings) -> Services:
     sessions = SessionService(settings.identity, hooks)
     policies = PolicyService(sessions, settings.identity)
     hooks.user_roles_changed.append(policies.follow_roles)
+    narrowing = Narrowing(catalogue, revocations, access_ttl)
+    hooks.user_roles_changed.append(narrowing.follow_user)
+    hooks.role_changed.append(narrowing.follow_role)
     links = LinkService(settings.identity)
+    users, factors = UserService(sessions, links, hooks, policies), FactorService(sealer)
+    mailer, background = _mailer(settings.mail, redis), Background()
 
-    async def client_is_live(tenant: Tenant, client_id: str) -> bool:
-        return await clients.find(tenant, client_id) is not None
+    async def client_is_live(tenant: Tenant, client_id: str, issued_at: int) -> bool:
+        client = await clients.find(tenant, client_id)
+        return client is not None and client.counts(issued_at)
 
     async def charge(tenant_id: UUID, allowances: Sequence[Allowance]) -> int:
         limits = tuple(Rate(each.name, each.amount, each.amount, each.period) for each in allowances)
@@ -207,6 +220,7 @@ def build_services(settings: Settings) -> Services:
         clients=clients,
         grants=GrantStorage(database, catalogue, sealer, revocations, access_ttl),
         connected_apps=ConnectedAppService(clients, catalogue, endings),
+        apps=AppService(catalogue, endings),
         verifier=TokenVerifier(keys, client_is_live, changes),
         limiter=limiter,
         metrics=Metrics(str(os.getpid())),
@@ -217,14 +231,18 @@ def build_services(settings: Settings) -> Services:
         hooks=hooks,
         sessions=sessions,
         links=links,
-        users=UserService(sessions, links, hooks, policies),
+        users=users,
+        people=PeopleService(
+            users, sessions, links=links, policies=policies, factors=factors, mailer=mailer, background=background
+        ),
+        roles=RoleService(catalogue, hooks),
         policies=policies,
-        factors=FactorService(sealer),
+        factors=factors,
         passkeys=PasskeyService(sealer),
         throttle=Throttle(charge, settings.identity),
         csrf=Csrf(master_key, secure=origin.scheme == "https"),
-        mailer=_mailer(settings.mail, redis),
-        background=Background(),
+        mailer=mailer,
+        background=background,
         key_lifecycle=KeyLifecycle(sealer, settings.keys, settings.tokens),
         cleanup=Cleanup(settings.tokens),
         outbound=outbound,

@@ -18,6 +18,8 @@ class Caller:
     expires_at: int
     #: The token's `gid`: which of a person's authorizations it comes from. None where no person is behind it.
     grant_id: str | None = None
+    #: The token's `iat`, in seconds since 1970.
+    issued_at: int = 0
 
     @property
     def token_ids(self) -> tuple[str, ...]:

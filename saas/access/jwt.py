@@ -96,7 +96,8 @@ def holder_of(claims: dict[str, Any], tenant: Tenant, now: float) -> Caller:
     expires_at = _seconds(claims, "exp")
     if expires_at <= now:
         raise InvalidToken(EXPIRED)
-    if max(_seconds(claims, "iat"), _seconds(claims, "nbf", default=0)) > now + _CLOCK_SKEW:
+    issued_at = _seconds(claims, "iat")
+    if max(issued_at, _seconds(claims, "nbf", default=0)) > now + _CLOCK_SKEW:
         raise InvalidToken(NOT_YET_VALID)
     return Caller(
         tenant_id=tenant.id,
@@ -106,6 +107,7 @@ def holder_of(claims: dict[str, Any], tenant: Tenant, now: float) -> Caller:
         token_id=_text(claims, "jti"),
         expires_at=expires_at,
         grant_id=_text(claims, "gid") if "gid" in claims else None,
+        issued_at=issued_at,
     )
 
 

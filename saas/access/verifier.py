@@ -14,7 +14,7 @@ from saas.keys.service import KeyService
 from tenants.changes import Changes
 from tenants.registry import Tenant
 
-REVOKED_CLIENT: Final = "The client of the token is unknown or revoked"
+REVOKED_CLIENT: Final = "The client of the token is unknown or revoked, or its tokens were"
 
 _Key = tuple[UUID, bytes]
 
@@ -24,13 +24,14 @@ class TokenVerifier:
 
     What is remembered of a tenant is forgotten as soon as anything cached of that tenant changes (its keys and clients
     among it), so that the next request of each token is verified anew. `client_is_live` tells whether the tenant has
-    that client now; it is asked once for each time that a token is verified.
+    that client now, and its tokens of that age (their `iat`) still count; it is asked once for each time that a token
+    is verified.
     """
 
     def __init__(
         self,
         keys: KeyService,
-        client_is_live: Callable[[Tenant, str], Awaitable[bool]],
+        client_is_live: Callable[[Tenant, str, int], Awaitable[bool]],
         changes: Changes,
         *,
         size: int = 20_000,
@@ -69,7 +70,7 @@ class TokenVerifier:
             holder = jwt.holder_of(claims, tenant, self._now())
         except InvalidToken:
             return None
-        return claims if await self._client_is_live(tenant, holder.client_id) else None
+        return claims if await self._client_is_live(tenant, holder.client_id, holder.issued_at) else None
 
     async def _signed_claims(self, tenant: Tenant, token: str) -> dict[str, Any]:
         signed = jwt.parse(token)
@@ -84,7 +85,7 @@ class TokenVerifier:
     async def _verify(self, tenant: Tenant, token: str, key: _Key) -> Caller:
         generation = self._generation
         caller = jwt.caller_of(await self._signed_claims(tenant, token), tenant, self._now())
-        if not await self._client_is_live(tenant, caller.client_id):
+        if not await self._client_is_live(tenant, caller.client_id, caller.issued_at):
             raise InvalidToken(REVOKED_CLIENT)
         if generation == self._generation:  # else a change arrived meanwhile, and this may be from before it
             self._keep(key, caller)

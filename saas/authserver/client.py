@@ -51,11 +51,17 @@ class Client:
     backchannel_logout_uri: str | None = None
     #: For which it may have tokens, beside the issuer's own API (RFC 8707).
     resources: tuple[str, ...] = ()
+    #: Unix time; its access tokens that are not younger were revoked.
+    tokens_since: float | None = None
 
     @property
     def public(self) -> bool:
         """It has no secret (RFC 6749 section 2.1): an app on a device or in a browser."""
         return "none" in self.auth_methods
+
+    def counts(self, issued_at: int) -> bool:
+        """Whether an access token of that Unix time does, or has been revoked with all others up to some moment."""
+        return self.tokens_since is None or issued_at > self.tokens_since
 
     def has_secret(self, secret: str, now: float) -> bool:
         """Whether `secret` is one of the client's at the Unix time `now`; compares all, in constant time each."""

@@ -12,7 +12,8 @@ from saas.cli.runtime import run
 from tenants.errors import TenantNotReady
 
 if TYPE_CHECKING:
-    from saas.oauth.clients import ClientInfo, NewClient
+    from saas.oauth.clients import NewClient
+    from saas.oauth.registered import ClientInfo
     from saas.services import Services
     from tenants.registry import Tenant
 

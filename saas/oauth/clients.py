@@ -1,23 +1,25 @@
 """The OAuth clients of a tenant: made, listed, rotated and revoked here; found through a cache."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from saas.access.scopes import ScopeCatalogue
-from saas.audit.service import Target, record
+from saas.audit.service import record
 from saas.authserver.client import Client, ClientSecret
 from saas.authserver.client_keys import read_set
+from saas.identity.authority import Authority
 from saas.kit.clock import utc_now
 from saas.kit.crypto import digest
 from saas.kit.ids import new_public_id, new_secret
+from saas.oauth.authority import check_powers
 from saas.oauth.definition import ClientDefinition
 from saas.oauth.errors import ClientNotFound, InvalidClientDefinition, TooManySecrets
 from saas.oauth.models import ClientRow, ClientSecretRow
+from saas.oauth.registered import ClientInfo, infos_of, locked, target_of
 from tenants.cache import Cache
 from tenants.caps import admit
 from tenants.changes import Changes, mark_changed
@@ -46,9 +48,20 @@ _COLUMNS: Final = (
     ClientRow.backchannel_logout_uri,
     ClientRow.jwks,
     ClientRow.resources,
+    ClientRow.tokens_since,
 )
+#: Which count towards the plan's cap.
+LIVE: Final = select(ClientRow.id).where(ClientRow.revoked_at.is_(None))
 #: What its event in the audit log says of a new client.
-_TOLD: Final = ("grant_types", "scopes", "token_endpoint_auth_method", "redirect_uris", "first_party", "resources")
+_TOLD: Final = (
+    "kind",
+    "grant_types",
+    "scopes",
+    "token_endpoint_auth_method",
+    "redirect_uris",
+    "first_party",
+    "resources",
+)
 
 
 class NewClient(NamedTuple):
@@ -56,24 +69,6 @@ class NewClient(NamedTuple):
 
     client_id: str
     secret: str
-
-
-@dataclass(frozen=True, slots=True)
-class ClientInfo:
-    """A client as its administrator sees it. `secrets`: how many are valid now."""
-
-    client_id: str
-    name: str
-    grant_types: tuple[str, ...]
-    scopes: tuple[str, ...]
-    default_scopes: tuple[str, ...]
-    auth_method: str
-    redirect_uris: tuple[str, ...]
-    post_logout_redirect_uris: tuple[str, ...]
-    first_party: bool
-    secrets: int
-    created_at: datetime
-    revoked_at: datetime | None
 
 
 class _Key(NamedTuple):
@@ -104,10 +99,20 @@ class ClientService:
         found = await self._found.get(_Key(tenant.id, tenant.schema, tenant.database, client_id))
         return None if found is None else found.client
 
-    async def create(self, session: AsyncSession, tenant: Tenant, definition: ClientDefinition) -> NewClient:
-        """Raises InvalidClientDefinition, and CapReached: clients that were revoked do not count."""
+    async def create(
+        self,
+        session: AsyncSession,
+        tenant: Tenant,
+        definition: ClientDefinition,
+        by: Authority | None = None,
+    ) -> NewClient:
+        """`by`: who makes it; see `authority`.
+
+        Raises InvalidClientDefinition, BeyondAuthority, and CapReached: clients that were revoked do not count.
+        """
         checked = definition.checked(self._catalogue)
-        await admit(session, tenant, "clients", select(ClientRow.id).where(ClientRow.revoked_at.is_(None)))
+        check_powers(by, checked)
+        await admit(session, tenant, "clients", LIVE)
         row = ClientRow(
             client_id=new_public_id("app"),
             name=checked.name,
@@ -122,37 +127,40 @@ class ClientService:
             backchannel_logout_uri=checked.backchannel_logout_uri,
             jwks=checked.jwks,
             resources=list(checked.resources),
+            kind=checked.kind,
         )
         session.add(row)
         await session.flush()
         mark_changed(session, tenant.id)
         described = {name: getattr(row, name) for name in _TOLD}
-        record(session, "client.created", target=_target(row), details=described)
+        record(session, "client.created", target=target_of(row), details=described)
         return NewClient(row.client_id, await _add_secret(session, row.id) if checked.auth_method in _BY_SECRET else "")
 
     async def list(self, session: AsyncSession) -> list[ClientInfo]:
         """Every client, the oldest first, revoked ones included."""
-        live = func.count(ClientSecretRow.id).filter(_is_live(utc_now()))
-        rows = await session.execute(
-            select(ClientRow, live)
-            .outerjoin(ClientSecretRow, ClientSecretRow.client == ClientRow.id)
-            .group_by(ClientRow.id)
-            .order_by(ClientRow.created_at, ClientRow.id)
-        )
-        return [_info(row, secrets) for row, secrets in rows]
+        rows = await session.scalars(select(ClientRow).order_by(ClientRow.created_at, ClientRow.id))
+        return await infos_of(session, list(rows))
 
-    async def rotate_secret(self, session: AsyncSession, tenant: Tenant, client_id: str, overlap: timedelta) -> str:
+    async def rotate_secret(
+        self,
+        session: AsyncSession,
+        tenant: Tenant,
+        client_id: str,
+        overlap: timedelta,
+        by: Authority | None = None,
+    ) -> str:
         """Give the client a new secret; those it had end after `overlap`, or earlier where that was set before.
 
-        Raises ClientNotFound, InvalidClientDefinition and TooManySecrets.
+        Raises ClientNotFound, InvalidClientDefinition, BeyondAuthority and TooManySecrets.
         """
         if not timedelta(0) <= overlap <= MAX_OVERLAP:
             raise InvalidClientDefinition(f"The overlap is between 0 and {MAX_OVERLAP.days} days")
-        row = await _locked(session, client_id)
+        row = await locked(session, client_id)
         if row.revoked_at is not None:
             raise ClientNotFound(f"The client {client_id} is revoked: make a new one")
         if row.token_endpoint_auth_method not in _BY_SECRET:
             raise InvalidClientDefinition(f"The client {client_id} has no secret")
+        check_powers(by, row)
         now = utc_now()
         end = now + overlap
         mine = ClientSecretRow.client == row.id
@@ -162,18 +170,18 @@ class ClientService:
         if (await session.scalar(select(func.count()).where(mine)) or 0) >= _MAX_SECRETS:
             raise TooManySecrets(f"{_MAX_SECRETS} secrets are still valid: rotate with an overlap of 0 to end them")
         mark_changed(session, tenant.id)
-        record(session, "client.secret_rotated", target=_target(row), details={"old_secrets_end": end})
+        record(session, "client.secret_rotated", target=target_of(row), details={"old_secrets_end": end})
         return await _add_secret(session, row.id)
 
     async def revoke(self, session: AsyncSession, tenant: Tenant, client_id: str) -> bool:
         """Refuse the client from now on; False where it was revoked before. Raises ClientNotFound."""
-        row = await _locked(session, client_id)
+        row = await locked(session, client_id)
         if row.revoked_at is not None:
             return False
         row.revoked_at = utc_now()
         await session.execute(delete(ClientSecretRow).where(ClientSecretRow.client == row.id))
         mark_changed(session, tenant.id)
-        record(session, "client.revoked", target=_target(row))
+        record(session, "client.revoked", target=target_of(row))
         return True
 
     async def _load(self, key: _Key) -> _Found | None:
@@ -206,16 +214,13 @@ class ClientService:
             backchannel_logout_uri=row.backchannel_logout_uri,
             keys=read_set(row.jwks),
             resources=tuple(row.resources),
+            tokens_since=None if row.tokens_since is None else row.tokens_since.timestamp(),
         )
 
 
 def _methods(registered: str) -> frozenset[str]:
     """Who has a secret may send it either way; who has none, or a key, has just the one."""
     return frozenset(_BY_SECRET if registered in _BY_SECRET else (registered,))
-
-
-def _is_live(now: datetime) -> ColumnElement[bool]:
-    return or_(ClientSecretRow.expires_at.is_(None), ClientSecretRow.expires_at > now)
 
 
 def _secret(hashed: bytes, expires_at: datetime | None) -> ClientSecret:
@@ -227,31 +232,3 @@ async def _add_secret(session: AsyncSession, client: UUID) -> str:
     session.add(ClientSecretRow(client=client, digest=digest(secret)))
     await session.flush()
     return secret
-
-
-def _target(row: ClientRow) -> Target:
-    return Target("client", row.client_id, row.name)
-
-
-async def _locked(session: AsyncSession, client_id: str) -> ClientRow:
-    row = await session.scalar(select(ClientRow).where(ClientRow.client_id == client_id).with_for_update())
-    if row is None:
-        raise ClientNotFound(f"There is no client {client_id!r}: `saas clients list` shows those that exist")
-    return row
-
-
-def _info(row: ClientRow, secrets: int) -> ClientInfo:
-    return ClientInfo(
-        client_id=row.client_id,
-        name=row.name,
-        grant_types=tuple(row.grant_types),
-        scopes=tuple(row.scopes),
-        default_scopes=tuple(row.default_scopes),
-        auth_method=row.token_endpoint_auth_method,
-        redirect_uris=tuple(row.redirect_uris),
-        post_logout_redirect_uris=tuple(row.post_logout_redirect_uris),
-        first_party=row.first_party,
-        secrets=secrets,
-        created_at=row.created_at,
-        revoked_at=row.revoked_at,
-    )

@@ -1,16 +1,19 @@
 """What an administrator says of a new client, and whether it makes sense. Pure."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Self, TypeVar
 
 from saas.access.scopes import ScopeCatalogue
 from saas.authserver import assertion, device, resources
 from saas.authserver.client_keys import UnusableKeys, checked_set
 from saas.authserver.grants import AUTH_METHODS, GRANT_TYPES
-from saas.authserver.signing import ALGORITHMS
 from saas.authserver.redirect_uris import problem_with
+from saas.authserver.signing import ALGORITHMS
 from saas.oauth.errors import InvalidClientDefinition
+from saas.oauth.kinds import KINDS, problem_with_redirect
+
+T = TypeVar("T")
 
 #: The authentication method of a public client (RFC 7591 section 2).
 NONE: Final = "none"
@@ -46,47 +49,106 @@ class ClientDefinition:
     #: Audiences that it may ask for beside the issuer's own API (RFC 8707).
     resources: Sequence[str] = ()
 
+    #: One of `kinds.KINDS`; None: whatever the rest makes of it.
+    kind: str | None = None
+
+    @classmethod
+    def of_kind(cls, kind: str, **more: Any) -> Self:
+        """With the grants and the authentication method of that kind, where `more` names no others.
+
+        Raises InvalidClientDefinition.
+        """
+        _some("kind", [kind], tuple(KINDS))
+        own: dict[str, Any] = {"grant_types": KINDS[kind].grant_types, "auth_method": KINDS[kind].auth_method}
+        return cls(**{**own, **more, "kind": kind})
+
     def checked(self, catalogue: ScopeCatalogue) -> "ClientDefinition":
-        """Without repetitions, and with all defaults filled in. Raises InvalidClientDefinition."""
-        allowed = _some("scope", self.scopes, catalogue.names)
-        defaults = allowed if self.default_scopes is None else _known("default scope", self.default_scopes, allowed)
+        """Without repetitions, and with all defaults filled in.
+
+        Raises InvalidClientDefinition, whose `problems` tell of every field what is wrong with it.
+        """
+        checks, none = _Checks(), list[str]()
+        allowed = checks.of("scopes", lambda: _some("scope", self.scopes, catalogue.names), none)
+        given = self.default_scopes
         definition = replace(
             self,
-            name=_checked_name(self.name),
-            grant_types=_some("grant", [_ALIASES.get(name, name) for name in self.grant_types], GRANT_TYPES),
+            name=checks.of("name", lambda: _checked_name(self.name), ""),
+            grant_types=checks.of("grant_types", lambda: _checked_grants(self.grant_types), none),
             scopes=allowed,
-            default_scopes=defaults,
-            auth_method=_some("authentication method", [self.auth_method], AUTH_METHODS)[0],
-            redirect_uris=_checked_uris(self.redirect_uris),
-            post_logout_redirect_uris=_checked_uris(self.post_logout_redirect_uris),
-            resources=_checked_resources(self.resources),
-            jwks=_checked_keys(self.jwks, self.auth_method),
-            id_token_signed_response_alg=_some("algorithm", [self.id_token_signed_response_alg], ALGORITHMS)[0],
+            default_scopes=allowed
+            if given is None
+            else checks.of("default_scopes", lambda: _known("default scope", given, allowed), none),
+            auth_method=checks.of(
+                "auth_method", lambda: _one_of("authentication method", self.auth_method, AUTH_METHODS), ""
+            ),
+            redirect_uris=checks.of("redirect_uris", lambda: _checked_uris(self.redirect_uris, self.kind), none),
+            post_logout_redirect_uris=checks.of(
+                "post_logout_redirect_uris", lambda: _checked_uris(self.post_logout_redirect_uris, self.kind), none
+            ),
+            resources=checks.of("resources", lambda: _checked_resources(self.resources), none),
+            jwks=checks.of("jwks", lambda: _checked_keys(self.jwks, self.auth_method), None),
+            id_token_signed_response_alg=checks.of(
+                "id_token_signed_response_alg",
+                lambda: _one_of("algorithm", self.id_token_signed_response_alg, ALGORITHMS),
+                "",
+            ),
         )
-        _check_logout_uri(definition.backchannel_logout_uri)
+        checks.of("backchannel_logout_uri", lambda: _check_logout_uri(self.backchannel_logout_uri), None)
+        checks.finish()
         _check_grants(definition)
         return definition
+
+
+@dataclass(slots=True)
+class _Checks:
+    """Runs them all, so that somebody who fills in a form hears of everything at once."""
+
+    problems: dict[str, str] = field(default_factory=dict)
+
+    def of(self, name: str, check: Callable[[], T], instead: T) -> T:
+        try:
+            return check()
+        except InvalidClientDefinition as error:
+            self.problems[name] = error.detail
+            return instead
+
+    def finish(self) -> None:
+        """Raises InvalidClientDefinition."""
+        if self.problems:
+            raise InvalidClientDefinition(next(iter(self.problems.values())), problems=self.problems)
 
 
 def _check_grants(definition: ClientDefinition) -> None:
     """Whether the grants fit each other and the kind of client. Raises InvalidClientDefinition."""
     grants = definition.grant_types
     if "authorization_code" in grants and not definition.redirect_uris:
-        raise InvalidClientDefinition("The authorization code comes to a redirect URI: name at least one")
+        raise _wrong("redirect_uris", "The authorization code comes to a redirect URI: name at least one")
     if "authorization_code" not in grants and definition.redirect_uris:
-        raise InvalidClientDefinition("Only the grant authorization_code uses a redirect URI: add it")
+        raise _wrong("redirect_uris", "Only the grant authorization_code uses a redirect URI: add it")
     if "refresh_token" in grants and not any(grant in grants for grant in _OF_PEOPLE):
-        raise InvalidClientDefinition("A refresh token comes from the grant authorization_code or device_code: add one")
+        raise _wrong("grant_types", "A refresh token comes from the grant authorization_code or device_code: add one")
     if definition.auth_method == NONE and "client_credentials" in grants:
-        raise InvalidClientDefinition("A public client has no credentials: it cannot use client_credentials")
+        raise _wrong("grant_types", "A public client has no credentials: it cannot use client_credentials")
 
 
-def _checked_uris(uris: Iterable[str]) -> list[str]:
+def _wrong(name: str, text: str) -> InvalidClientDefinition:
+    return InvalidClientDefinition(text, problems={name: text})
+
+
+def _checked_grants(grants: Iterable[str]) -> list[str]:
+    return _some("grant", [_ALIASES.get(name, name) for name in grants], GRANT_TYPES)
+
+
+def _one_of(what: str, given: str, known: Sequence[str]) -> str:
+    return _some(what, [given], known)[0]
+
+
+def _checked_uris(uris: Iterable[str], kind: str | None) -> list[str]:
     chosen = list(dict.fromkeys(uris))
     if len(chosen) > _MAX_URIS:
         raise InvalidClientDefinition(f"A client has at most {_MAX_URIS} redirect URIs")
     for uri in chosen:
-        problem = problem_with(uri)
+        problem = problem_with_redirect(uri, kind)
         if problem is not None:
             raise InvalidClientDefinition(f"{uri[:200]!r} cannot be a redirect URI: {problem}")
     return chosen

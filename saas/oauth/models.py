@@ -32,6 +32,10 @@ class ClientRow(Identified, Timestamped, TenantBase):
     resources: Mapped[list[str]] = mapped_column(ARRAY(Text()), default=list)
     id_token_signed_response_alg: Mapped[str] = mapped_column(default="ES256")
     backchannel_logout_uri: Mapped[str | None]
+    #: One of `saas.oauth.kinds`; None: it was not said.
+    kind: Mapped[str | None]
+    #: Its access tokens that are not younger are refused; None: all count.
+    tokens_since: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
 
 

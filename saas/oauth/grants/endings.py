@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, delete, null, update
+from sqlalchemy import ColumnElement, CursorResult, Result, Table, delete, null, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from saas.kit.clock import utc_now
@@ -18,6 +18,13 @@ _families: Final[Table] = RefreshFamilyRow.metadata.tables[RefreshFamilyRow.__ta
 _codes: Final[tuple[Table, ...]] = tuple(
     row.metadata.tables[row.__tablename__] for row in (AuthorizationCodeRow, DeviceCodeRow)
 )
+
+
+class Ended(NamedTuple):
+    """How many refresh tokens a client had, and how many people's consent."""
+
+    refresh_tokens: int
+    consents: int
 
 
 class Endings:
@@ -40,6 +47,18 @@ class Endings:
         forgotten = await session.scalars(delete(_consents).where(of_both(_consents)).returning(_consents.c.client))
         return bool(forgotten.all()) | await self._end(session, tenant, of_both)
 
+    async def end_client(self, session: AsyncSession, client: UUID, *, consents: bool) -> Ended:
+        """Codes and refresh tokens of a client, of all people; its access tokens end by its `tokens_since`."""
+        for table in _codes:
+            await session.execute(delete(table).where(table.c.client == client))
+        now = utc_now()
+        live = update(_families).where(_families.c.client == client, _families.c.revoked_at.is_(None))
+        ended = await session.execute(
+            live.values(revoked_at=now, updated_at=now, previous_digest=null(), answer=null())
+        )
+        forgotten = await session.execute(delete(_consents).where(_consents.c.client == client)) if consents else None
+        return Ended(_count(ended), 0 if forgotten is None else _count(forgotten))
+
     async def _end(self, session: AsyncSession, tenant: Tenant, which: Callable[[Table], ColumnElement[bool]]) -> bool:
         """Whether there was anything.
 
@@ -58,3 +77,8 @@ class Endings:
         for grant_id in grants:
             self._revocations.tell_after_commit(session, tenant.id, str(grant_id), until)
         return bool(grants)
+
+
+def _count(result: Result[Any]) -> int:
+    changed: CursorResult[Any] = result  # type: ignore[assignment]  # what DML yields
+    return changed.rowcount

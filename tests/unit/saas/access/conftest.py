@@ -30,7 +30,7 @@ def live() -> set[str]:
 
 @pytest.fixture
 def verifier(world: World, clock: Clock, live: set[str]) -> TokenVerifier:
-    async def client_is_live(_: Tenant, client_id: str) -> bool:
+    async def client_is_live(_: Tenant, client_id: str, __: int) -> bool:
         return client_id in live
 
     return TokenVerifier(world.keys, client_is_live, world.changes, size=3, now=clock)

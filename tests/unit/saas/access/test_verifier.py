@@ -9,7 +9,6 @@ from saas.access import jwt as checks
 from saas.access.errors import InvalidToken
 from saas.access.verifier import REVOKED_CLIENT, TokenVerifier
 from tenants.changes import Changes, mark_changed
-from tenants.registry import Tenant
 from tests.unit.saas.access.conftest import Clock, refused
 from tests.unit.saas.access.world import ALL_SCOPES, World
 
@@ -143,7 +142,7 @@ async def test_what_was_verified_while_a_change_came_is_not_remembered(world: Wo
     changes = Changes()
     answers = [True, False]
 
-    async def revoked_meanwhile(_: Tenant, __: str) -> bool:
+    async def revoked_meanwhile(*_: object) -> bool:
         answer = answers.pop(0)
         changes._notify(world.acme.id)
         return answer

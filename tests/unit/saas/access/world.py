@@ -99,7 +99,7 @@ async def world(services: Services, make_tenant: MakeTenant) -> World:
     acme, globex = await make_tenant(plan="pro"), await make_tenant(plan="free")
     world = World(services.database, services.changes, services.registry, services.keys, acme, globex)
 
-    async def client_is_live(_: Tenant, client_id: str) -> bool:
+    async def client_is_live(_: Tenant, client_id: str, __: int) -> bool:
         return client_id not in world.revoked
 
     world.app = build_app(world, TokenVerifier(services.keys, client_is_live, services.changes))

@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import select, text
 
 from saas.authserver.client import Client
-from saas.oauth.clients import ClientInfo, NewClient
+from saas.oauth.clients import NewClient
 from saas.oauth.definition import ClientDefinition
 from saas.oauth.errors import ClientNotFound, InvalidClientDefinition, TooManySecrets
 from saas.oauth.models import ClientSecretRow
+from saas.oauth.registered import ClientInfo
 from tests.unit.saas.oauth.conftest import World
 
 DAY = timedelta(days=1)

@@ -53,7 +53,7 @@ class Relying:
 async def relying(flow: Flow, tenant: Tenant) -> AsyncIterator[Relying]:
     services = flow.people.services
 
-    async def live(tenant: Tenant, client_id: str) -> bool:
+    async def live(tenant: Tenant, client_id: str, _: int) -> bool:
         return await flow.clients.find(tenant, client_id) is not None
 
     async def problem(_: Any, error: Exception) -> Any:
