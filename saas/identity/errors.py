@@ -30,12 +30,40 @@ class WeakPassword(InvalidRequest):
     title = "Password not accepted"
 
 
+class BeyondAuthority(Problem):
+    """Somebody would give, change or take rights that they do not hold themselves."""
+
+    status = 403
+    code = "beyond-your-rights"
+    title = "More than your own rights"
+
+
+class OwnAccount(Conflict):
+    code = "own-account"
+    title = "Your own account"
+
+
+class NotInvited(Conflict):
+    code = "no-open-invitation"
+    title = "No open invitation"
+
+
+class NoMail(Conflict):
+    code = "no-mail"
+    title = "No mail can be sent"
+
+
 class LastOwner(Conflict):
     code = "last-owner"
     title = "Last owner"
 
 
 class UnknownRole(InvalidRequest):
+    code = "unknown-role"
+    title = "Unknown role"
+
+
+class RoleNotFound(NotFound):
     code = "unknown-role"
     title = "Unknown role"
 

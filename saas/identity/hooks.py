@@ -20,6 +20,8 @@ class EndedSession(NamedTuple):
 
 SessionsHook = Callable[[AsyncSession, Tenant, Sequence[EndedSession]], Awaitable[None]]
 UserHook = Callable[[AsyncSession, Tenant, UUID], Awaitable[None]]
+#: The last is the name of a role.
+RoleHook = Callable[[AsyncSession, Tenant, str], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Hooks:
     #: After the user's sessions have ended.
     user_disabled: list[UserHook] = field(default_factory=list)
     user_roles_changed: list[UserHook] = field(default_factory=list)
+    #: A role of the tenant's own allows less than before; whoever has it may do less.
+    role_changed: list[RoleHook] = field(default_factory=list)
     #: Somebody proved by mail, or an operator vouched, that the account is theirs: what was granted before may be an
     #: intruder's. Not called when a person who knows the password changes it.
     password_reset: list[UserHook] = field(default_factory=list)

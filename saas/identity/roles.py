@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from sqlalchemy import Table, Text, any_, bindparam, delete, exists, literal, or_, select
+from sqlalchemy import Table, Text, any_, bindparam, delete, literal, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -31,6 +31,8 @@ IDENTITY_SCOPES: Final = frozenset(PROTOCOL_SCOPES)
 _NAME: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _MAX_DESCRIPTION: Final = 200
 _MOST_ROLES: Final = 100
+#: Of the holders of a role that cannot be deleted.
+_MOST_NAMED: Final = 5
 _roles: Final[Table] = RoleRow.metadata.tables[RoleRow.__tablename__]
 #: The scopes of each of the roles `names`.
 OWN_SCOPES: Final = Statement(
@@ -92,12 +94,18 @@ async def holders_of(session: AsyncSession, roles: Collection[str], limit: int) 
 
 
 async def check_roles(session: AsyncSession, roles: Iterable[str]) -> list[str]:
-    """`roles` without repetitions. Raises UnknownRole, which lists those that there are."""
+    """`roles` without repetitions; they are neither changed nor deleted until the transaction ends.
+
+    Raises UnknownRole, which lists those that there are.
+    """
     wanted = list(dict.fromkeys(roles))
-    known = [*BUILTIN, *(role.name for role in await list_roles(session))]
+    own = own_roles(wanted)
+    kept = select(_roles.c.name).where(_roles.c.name.in_(own)).order_by(_roles.c.name).with_for_update(read=True)
+    known = {*BUILTIN, *(await session.scalars(kept) if own else ())}
     unknown = [role for role in wanted if role not in known]
     if unknown or not wanted:
-        raise UnknownRole(f"{', '.join(unknown) or 'No role at all'}: choose from {', '.join(known)}")
+        choice = [*BUILTIN, *(role.name for role in await list_roles(session))]
+        raise UnknownRole(f"{', '.join(unknown) or 'No role at all'}: choose from {', '.join(choice)}")
     return wanted
 
 
@@ -107,8 +115,8 @@ async def list_roles(session: AsyncSession) -> list[Role]:
     return [Role(name, description, tuple(scopes)) for name, description, scopes in rows]
 
 
-async def create_role(session: AsyncSession, role: Role, catalogue: Iterable[CatalogueScope]) -> None:
-    """Raises InvalidRole and RoleTaken."""
+def check_role(role: Role, catalogue: Iterable[CatalogueScope]) -> None:
+    """Raises InvalidRole."""
     if not _NAME.fullmatch(role.name):
         raise InvalidRole("A role's name is 1 to 40 lower-case letters, digits and hyphens, a letter first")
     if len(role.description) > _MAX_DESCRIPTION or not role.description.isprintable():
@@ -117,6 +125,11 @@ async def create_role(session: AsyncSession, role: Role, catalogue: Iterable[Cat
     unknown = [scope for scope in role.scopes if scope not in known]
     if unknown or not role.scopes:
         raise InvalidRole(f"Unknown scope: {', '.join(unknown) or 'none given'}. Known: {', '.join(known)}")
+
+
+async def create_role(session: AsyncSession, role: Role, catalogue: Iterable[CatalogueScope]) -> None:
+    """Raises InvalidRole and RoleTaken."""
+    check_role(role, catalogue)
     existing = await list_roles(session)
     if len(existing) >= _MOST_ROLES:
         raise InvalidRole(f"A tenant has at most {_MOST_ROLES} roles of its own: delete one first")
@@ -132,10 +145,15 @@ async def create_role(session: AsyncSession, role: Role, catalogue: Iterable[Cat
 
 
 async def delete_role(session: AsyncSession, name: str) -> None:
-    """Raises UnknownRole, and RoleInUse while somebody has it."""
-    holders = select(exists().where(literal(name) == any_(UserRow.roles)))
-    if await session.scalar(holders):
-        raise RoleInUse(f"Somebody has the role {name}: give them another one first")
+    """Raises UnknownRole, and RoleInUse, which says who has it, while somebody has."""
+    # Before its holders are looked for: nobody is given it any more.
+    await session.execute(select(_roles.c.name).where(_roles.c.name == name).with_for_update())
+    holders = select(UserRow.email).where(literal(name) == any_(UserRow.roles)).order_by(UserRow.email_key)
+    found = (await session.scalars(holders.limit(_MOST_NAMED + 1))).all()
+    if found:
+        more = " and others" if len(found) > _MOST_NAMED else ""
+        some = ", ".join(found[:_MOST_NAMED])
+        raise RoleInUse(f"Somebody has the role {name} ({some}{more}): give them another one first")
     if (
         await session.execute(delete(_roles).where(_roles.c.name == name).returning(_roles.c.name))
     ).one_or_none() is None:

@@ -5,52 +5,39 @@ sign-in that runs at the same moment comes wholly before it or wholly after.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Table, any_, literal, select, update
+from sqlalchemy import any_, delete, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from saas.audit.service import Target, record
-from saas.identity.errors import EmailTaken, LastOwner, UserNotFound
+from saas.identity.accounts import (
+    ENABLED,
+    USERS,
+    Credentials,
+    User,
+    Who,
+    change,
+    locked,
+    one,
+    select_users,
+    target_of,
+    user_of,
+)
+from saas.identity.authority import Authority
+from saas.identity.errors import EmailTaken, LastOwner, NotInvited
 from saas.identity.hooks import Hooks, tell_user
 from saas.identity.links import LinkService
-from saas.identity.models import UserRow
 from saas.identity.policy import PolicyService
 from saas.identity.roles import MEMBER, OWNER, check_roles
-from saas.identity.service import add_user, check_email, check_name, email_key
+from saas.identity.service import add_user, check_name
 from saas.identity.sessions import SessionService
 from saas.kit.clock import utc_now
 from tenants.caps import admit
 from tenants.registry import Tenant
 
-_users: Final[Table] = UserRow.metadata.tables[UserRow.__tablename__]
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    id: UUID
-    email: str
-    name: str
-    roles: tuple[str, ...]
-    #: Whether an invitation is still to be accepted: there is no password yet.
-    invited: bool
-    disabled_at: datetime | None
-    created_at: datetime
-
-    @property
-    def status(self) -> str:
-        return "disabled" if self.disabled_at else "invited" if self.invited else "active"
-
-
-class Credentials(NamedTuple):
-    """`password_hash` is None while an invitation is open."""
-
-    user_id: UUID
-    email: str
-    password_hash: str | None
+__all__ = ["Credentials", "User", "UserService"]
 
 
 class UserService:
@@ -60,13 +47,13 @@ class UserService:
         self._hooks = hooks
         self._policies = policies
 
-    async def find(self, session: AsyncSession, email: str) -> User:
+    async def find(self, session: AsyncSession, who: Who) -> User:
         """Raises UserNotFound."""
-        return await _one(session, _select().where(_is(email)), email)
+        return await one(session, select_users(), who)
 
     async def list(self, session: AsyncSession) -> list[User]:
         """Everybody, by address."""
-        return [_user(row) for row in await session.execute(_select().order_by(_users.c.email_key))]
+        return [user_of(row) for row in await session.execute(select_users().order_by(USERS.c.email_key))]
 
     async def create(
         self,
@@ -84,34 +71,57 @@ class UserService:
         must not commit.
         """
         user = await self._add(session, tenant, email, name=name, roles=roles, password_hash=password_hash)
-        record(session, "user.created", target=_target(user), details={"roles": user.roles})
+        record(session, "user.created", target=target_of(user), details={"roles": user.roles})
         return user
 
     async def invite(
-        self, session: AsyncSession, tenant: Tenant, *, email: str, name: str = "", roles: Iterable[str] = (MEMBER,)
+        self,
+        session: AsyncSession,
+        tenant: Tenant,
+        *,
+        email: str,
+        name: str = "",
+        roles: Iterable[str] = (MEMBER,),
+        by: Authority | None = None,
     ) -> tuple[User, str]:
         """A user without a password, and the token of the link with which they choose one.
 
         An invitation that is open is made anew, with these roles; the link that was sent before does not work any more.
-        Raises what `create` does.
+        Raises what `create` does, and BeyondAuthority.
         """
         roles = list(roles)
+        if by is not None:
+            await by.check_given(session, roles)
         try:
             user = await self._add(session, tenant, email, name=name, roles=roles)
         except EmailTaken:
-            user = await _one(session, _select().where(_is(email)).with_for_update(), email)
-            if user.status != "invited":
+            user = await one(session, select_users().with_for_update(), email)
+            # Programs and the console send an open invitation again by its user's id: see `invite_again`.
+            if user.status != "invited" or by is not None:
                 raise
             checked = await check_roles(session, roles)
-            await _change(session, _users.c.id == user.id, roles=checked)
+            await change(session, USERS.c.id == user.id, roles=checked)
             user = await self.find(session, email)
-        record(session, "user.invited", target=_target(user), details={"roles": user.roles})
+        record(session, "user.invited", target=target_of(user), details={"roles": user.roles})
         return user, await self._links.create(session, user.id, "invitation")
+
+    async def invite_again(self, session: AsyncSession, user_id: UUID, *, by: Authority | None) -> tuple[User, str]:
+        """A new link for an open invitation. Raises UserNotFound, NotInvited and BeyondAuthority."""
+        user = await self._invited(session, user_id, by)
+        record(session, "user.invited", target=target_of(user), details={"roles": user.roles})
+        return user, await self._links.create(session, user.id, "invitation")
+
+    async def withdraw(self, session: AsyncSession, user_id: UUID, *, by: Authority | None) -> User:
+        """As if nobody had been invited. Raises UserNotFound, NotInvited and BeyondAuthority."""
+        user = await self._invited(session, user_id, by)
+        await session.execute(delete(USERS).where(USERS.c.id == user.id))
+        record(session, "user.invitation_withdrawn", target=target_of(user))
+        return user
 
     async def credentials(self, session: AsyncSession, email: str) -> Credentials | None:
         """Of an account that is not disabled. `email` is in the form of `email_key`."""
-        query = select(_users.c.id, _users.c.email, _users.c.password_hash)
-        row = (await session.execute(query.where(_users.c.email_key == email, _enabled))).one_or_none()
+        query = select(USERS.c.id, USERS.c.email, USERS.c.password_hash)
+        row = (await session.execute(query.where(USERS.c.email_key == email, ENABLED))).one_or_none()
         return None if row is None else Credentials(*row)
 
     async def confirm(self, session: AsyncSession, proven: Credentials, rehashed: str | None = None) -> bool:
@@ -119,30 +129,32 @@ class UserService:
 
         Stores the new hash of the same password, where there is one.
         """
-        still = (_users.c.id == proven.user_id, _users.c.password_hash == proven.password_hash, _enabled)
+        still = (USERS.c.id == proven.user_id, USERS.c.password_hash == proven.password_hash, ENABLED)
         if rehashed is not None:
-            return await _change(session, *still, password_hash=rehashed)
-        locked = select(_users.c.id).where(*still).with_for_update(read=True)
-        return (await session.execute(locked)).one_or_none() is not None
+            return await change(session, *still, password_hash=rehashed)
+        unchanged = select(USERS.c.id).where(*still).with_for_update(read=True)
+        return (await session.execute(unchanged)).one_or_none() is not None
 
     async def lock(self, session: AsyncSession, user_id: UUID) -> tuple[User, str | None] | None:
         """Somebody who is not disabled, and the hash of their password: both stay so until the transaction ends."""
-        query = _locked().add_columns(_users.c.password_hash).where(_users.c.id == user_id, _enabled)
+        query = locked().add_columns(USERS.c.password_hash).where(USERS.c.id == user_id, ENABLED)
         row = (await session.execute(query)).one_or_none()
-        return None if row is None else (_user(row[:-1]), row[-1])
+        return None if row is None else (user_of(row[:-1]), row[-1])
 
-    async def rename(self, session: AsyncSession, user_id: UUID, name: str) -> None:
-        """Raises InvalidPersonName."""
+    async def rename(self, session: AsyncSession, user_id: UUID, name: str, *, by: Authority | None = None) -> None:
+        """Raises InvalidPersonName, and where others do it, UserNotFound and BeyondAuthority."""
         checked = check_name(name)
-        if await _change(session, _users.c.id == user_id, _users.c.name != checked, name=checked):
+        if by is not None:
+            await self.reached(session, user_id, by)
+        if await change(session, USERS.c.id == user_id, USERS.c.name != checked, name=checked):
             record(session, "user.renamed", target=Target("user", user_id), details={"name": checked})
 
     async def change_password(
         self, session: AsyncSession, tenant: Tenant, proven: Credentials, password_hash: str, *, keep: UUID
     ) -> bool:
         """By a person who has proven the present one; all sessions but `keep` end. False where it has changed since."""
-        still = (_users.c.id == proven.user_id, _users.c.password_hash == proven.password_hash, _enabled)
-        if not await _change(session, *still, password_hash=password_hash):
+        still = (USERS.c.id == proven.user_id, USERS.c.password_hash == proven.password_hash, ENABLED)
+        if not await change(session, *still, password_hash=password_hash):
             return False
         await self._links.withdraw(session, proven.user_id)
         ended = await self._sessions.end_all(session, tenant, proven.user_id, keep=keep, told=False)
@@ -152,7 +164,7 @@ class UserService:
 
     async def reset_password(self, session: AsyncSession, tenant: Tenant, user_id: UUID, password_hash: str) -> bool:
         """Whatever it was; every session ends, and links that were sent do not work. False for a disabled user."""
-        if not await _change(session, _users.c.id == user_id, _enabled, password_hash=password_hash):
+        if not await change(session, USERS.c.id == user_id, ENABLED, password_hash=password_hash):
             return False
         await self._links.withdraw(session, user_id)
         ended = await self._sessions.end_all(session, tenant, user_id, told=False)
@@ -162,46 +174,71 @@ class UserService:
 
     async def accept_invitation(self, session: AsyncSession, user_id: UUID, name: str, password_hash: str) -> bool:
         """False where the user has a password already, or is disabled. Raises InvalidPersonName."""
-        open_ = (_users.c.id == user_id, _users.c.password_hash.is_(None), _enabled)
-        accepted = await _change(session, *open_, name=check_name(name), password_hash=password_hash)
+        open_ = (USERS.c.id == user_id, USERS.c.password_hash.is_(None), ENABLED)
+        accepted = await change(session, *open_, name=check_name(name), password_hash=password_hash)
         if accepted:
             record(session, "user.invitation_accepted", target=Target("user", user_id))
         return accepted
 
-    async def disable(self, session: AsyncSession, tenant: Tenant, email: str) -> User:
-        """End all that the user has, now, and let them in no more. Raises UserNotFound and LastOwner."""
+    async def disable(self, session: AsyncSession, tenant: Tenant, who: Who, *, by: Authority | None = None) -> User:
+        """End all that the user has, now, and let them in no more.
+
+        Raises UserNotFound, LastOwner, BeyondAuthority and OwnAccount.
+        """
         owners = await _locked_owners(session)
-        user = await _one(session, _locked().where(_is(email)), email)
+        user = await self.reached(session, who, by)
+        if by is not None:
+            by.check_other(user.id)
         if user.disabled_at is None:
             _check_not_last(user, owners)
-            await _change(session, _users.c.id == user.id, disabled_at=utc_now())
+            await change(session, USERS.c.id == user.id, disabled_at=utc_now())
             await self._links.withdraw(session, user.id)
             ended = await self._sessions.end_all(session, tenant, user.id, told=False)
             await tell_user(self._hooks.user_disabled, session, tenant, user.id)
-            record(session, "user.disabled", target=_target(user), details={"sessions_ended": ended})
-        return await self.find(session, email)
+            record(session, "user.disabled", target=target_of(user), details={"sessions_ended": ended})
+        return await self.find(session, user.id)
 
-    async def enable(self, session: AsyncSession, tenant: Tenant, email: str) -> User:
-        """Let the user in again; what has ended stays so. Raises UserNotFound, and CapReached."""
-        user = await _one(session, _locked().where(_is(email)), email)
+    async def enable(self, session: AsyncSession, tenant: Tenant, who: Who, *, by: Authority | None = None) -> User:
+        """Let the user in again; what has ended stays so. Raises UserNotFound, BeyondAuthority and CapReached."""
+        user = await self.reached(session, who, by)
         if user.disabled_at is not None:
-            await admit(session, tenant, "users", _seats)
-            await _change(session, _users.c.id == user.id, disabled_at=None)
-            record(session, "user.enabled", target=_target(user))
-        return await self.find(session, email)
+            await admit(session, tenant, "users", SEATS)
+            await change(session, USERS.c.id == user.id, disabled_at=None)
+            record(session, "user.enabled", target=target_of(user))
+        return await self.find(session, user.id)
 
-    async def set_roles(self, session: AsyncSession, tenant: Tenant, email: str, roles: Iterable[str]) -> User:
-        """Exactly these. Raises UserNotFound, UnknownRole and LastOwner."""
+    async def set_roles(
+        self, session: AsyncSession, tenant: Tenant, who: Who, roles: Iterable[str], *, by: Authority | None = None
+    ) -> User:
+        """Exactly these. Raises UserNotFound, UnknownRole, LastOwner and BeyondAuthority."""
         checked = await check_roles(session, roles)
         owners = await _locked_owners(session)
-        user = await _one(session, _locked().where(_is(email)), email)
+        user = await self.reached(session, who, by)
+        if by is not None:
+            await by.check_given(session, checked)
         if OWNER not in checked:
             _check_not_last(user, owners)
         if set(checked) != set(user.roles):
-            await _change(session, _users.c.id == user.id, roles=checked)
+            await change(session, USERS.c.id == user.id, roles=checked)
             await tell_user(self._hooks.user_roles_changed, session, tenant, user.id)
-            record(session, "user.roles_changed", target=_target(user), details={"from": user.roles, "to": checked})
-        return await self.find(session, email)
+            record(session, "user.roles_changed", target=target_of(user), details={"from": user.roles, "to": checked})
+        return await self.find(session, user.id)
+
+    async def reached(self, session: AsyncSession, who: Who, by: Authority | None) -> User:
+        """Somebody whom `by` may change; nobody else changes them until the transaction ends.
+
+        Raises UserNotFound and BeyondAuthority.
+        """
+        user = await one(session, locked(), who)
+        if by is not None:
+            await by.check_person(session, user.roles)
+        return user
+
+    async def _invited(self, session: AsyncSession, user_id: UUID, by: Authority | None) -> User:
+        user = await self.reached(session, user_id, by)
+        if user.status != "invited":
+            raise NotInvited(f"{user.email} has no open invitation: they have accepted it, or are disabled")
+        return user
 
     async def _add(
         self,
@@ -217,64 +254,20 @@ class UserService:
         checked = await check_roles(session, roles)
         await add_user(session, email, name=name, roles=checked, password_hash=password_hash)
         # Not before: an address that has an account already is not one more.
-        await admit(session, tenant, "users", _seats, added=1)
+        await admit(session, tenant, "users", SEATS, added=1)
         return await self.find(session, email)
 
 
-_enabled: Final = _users.c.disabled_at.is_(None)
 #: Who counts towards the plan's cap: everybody who is let in, or invited.
-_seats: Final = select(_users.c.id).where(_enabled)
-
-
-def _is(email: str) -> ColumnElement[bool]:
-    return _users.c.email_key == email_key(email.strip())
-
-
-def _target(user: User) -> Target:
-    return Target("user", user.id, user.email)
-
-
-def _select() -> Select[Any]:
-    return select(
-        _users.c.id,
-        _users.c.email,
-        _users.c.name,
-        _users.c.roles,
-        _users.c.password_hash.is_(None),
-        _users.c.disabled_at,
-        _users.c.created_at,
-    )
-
-
-def _locked() -> Select[Any]:
-    """Without keeping others from inserting rows that refer to the user."""
-    return _select().with_for_update(key_share=True)
-
-
-async def _one(session: AsyncSession, query: Select[Any], email: str) -> User:
-    check_email(email)
-    row = (await session.execute(query)).one_or_none()
-    if row is None:
-        raise UserNotFound(f"Nobody has the address {email.strip()!r} here: check its spelling with `saas users list`")
-    return _user(row)
-
-
-def _user(row: Any) -> User:
-    user_id, email, name, roles, invited, disabled_at, created_at = row
-    return User(user_id, email, name, tuple(roles), invited, disabled_at, created_at)
-
-
-async def _change(session: AsyncSession, *which: ColumnElement[bool], **values: object) -> bool:
-    changed = update(_users).where(*which).values(updated_at=utc_now(), **values).returning(_users.c.id)
-    return (await session.execute(changed)).one_or_none() is not None
+SEATS: Final = select(USERS.c.id).where(ENABLED)
 
 
 async def _locked_owners(session: AsyncSession) -> Sequence[UUID]:
     """Owners who can sign in. Locked, in one order and before anybody else: of two who go at once, one stays."""
-    owners = select(_users.c.id).where(
-        literal(OWNER) == any_(_users.c.roles), _enabled, _users.c.password_hash.is_not(None)
+    owners = select(USERS.c.id).where(
+        literal(OWNER) == any_(USERS.c.roles), ENABLED, USERS.c.password_hash.is_not(None)
     )
-    return (await session.scalars(owners.order_by(_users.c.id).with_for_update(key_share=True))).all()
+    return (await session.scalars(owners.order_by(USERS.c.id).with_for_update(key_share=True))).all()
 
 
 def _check_not_last(user: User, owners: Sequence[UUID]) -> None:

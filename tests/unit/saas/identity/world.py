@@ -127,7 +127,7 @@ class Told:
         async def reset(_: AsyncSession, __: Tenant, user_id: UUID) -> None:
             self.reset.append(user_id)
 
-        return Hooks([sessions_ended], [disabled], [roles_changed], [reset])
+        return Hooks([sessions_ended], [disabled], [roles_changed], password_reset=[reset])
 
 
 class Browser:
