@@ -15,14 +15,15 @@ from saas.features import FEATURES
 from saas.identity import mailbox_pages
 from saas.identity.pages import routes as identity_routes
 from saas.kit.log import configure_logging
+from saas.oauth.routes import SCRIPTED, token
 from saas.oauth.routes import routes as oauth_routes
-from saas.oauth.routes import token
 from saas.ratelimit.charges import Charges
 from saas.ratelimit.costs import weights_of
 from saas.ratelimit.middleware import RateLimitMiddleware
 from saas.services import Services, build_services, kept_fresh
 from saas.settings import Settings
 from saas.web.assets import STATIC_PATHS, asset_routes
+from saas.web.cors import CorsMiddleware
 from saas.web.docs import docs_routes
 from saas.web.error_pages import ErrorPagesMiddleware
 from saas.web.errors import install_error_handlers, render_tenancy_error
@@ -119,9 +120,15 @@ def _add_middleware(app: FastAPI, services: Services) -> None:
     app.add_middleware(FreshAttemptMiddleware)
     app.add_middleware(BodyLimitMiddleware, limit=settings.server.body_limit)
     app.add_middleware(RequestContextMiddleware)
+    app.add_middleware(CorsMiddleware, is_open=_is_open_to_scripts)
     app.add_middleware(ErrorPagesMiddleware, api_prefix=API_PREFIX)
     # Outside, since the one before it answers what nobody expected.
     app.add_middleware(SecurityHeadersMiddleware, https=settings.public.origin.scheme == "https")
+
+
+def _is_open_to_scripts(path: str) -> bool:
+    """Where no cookie counts, so that pages of any origin may call it; see `saas.web.cors`."""
+    return path in SCRIPTED or path.startswith(f"{API_PREFIX}/")
 
 
 def _checks(services: Services) -> Mapping[str, Check]:

@@ -80,4 +80,11 @@ routes: Final = [
     Route("/.well-known/oauth-authorization-server", authorization_server_metadata, name="metadata"),
     Route("/.well-known/openid-configuration", authorization_server_metadata, name="discovery"),
 ]
+#: What an app in a browser calls by script.
+SCRIPTED: Final = frozenset(
+    route.path
+    for route in routes
+    if route.name
+    in {"token_endpoint", "revocation_endpoint", "userinfo_endpoint", "pushed_authorization_request_endpoint"}
+)
 _ENDPOINTS: Final = {route.name: route.path for route in routes if route.name.endswith(("_endpoint", "_uri"))}
