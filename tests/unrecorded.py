@@ -25,9 +25,10 @@ _ROOT: Final = Path(__file__).parents[1]
 _CARRIERS: Final = {str(_ROOT / "tenants" / name) for name in ("database.py", "direct.py", "engine.py")}
 _CHANGE: Final = re.compile(r"(?:\bINSERT INTO|(?<!FOR )(?<!DO )\bUPDATE|\bDELETE FROM)\s+(\w+)")
 _EVENTS: Final = "audit_events"
-#: Uses of what was given, and what they leave behind: codes, tokens, proofs, deliveries. A link is mailed, and used, on
-#: the way to something that is an event.
+#: Uses of what was given, and what they leave behind: answers, codes, tokens, proofs, deliveries. A link is mailed, and
+#: used, on the way to something that is an event.
 _USES: Final = {
+    "kept_answers",
     "mailed_links",
     "oauth_assertions",
     "oauth_codes",
@@ -38,6 +39,8 @@ _USES: Final = {
     "oauth_revocations",
     "oauth_session_clients",
     "spent_challenges",
+    "usage_batches",
+    "usage_hours",
 }
 _WATCHED: Final = set(TENANT.tables) - _USES
 #: Statements that change nothing that anybody decides, by a part of them.

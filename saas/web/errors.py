@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from saas.web.etags import NotModified
 from saas.web.problems import BodyTooLarge, InvalidRequest, NotFound, Problem, problem_response, render_problem
 from tenants.errors import TenancyError
 
@@ -41,6 +42,7 @@ class Unavailable(Problem):
 
 def install_error_handlers(app: FastAPI) -> None:
     """For what routes raise. `saas.web.middleware.RequestContextMiddleware` answers what is raised further out."""
+    app.add_exception_handler(NotModified, _not_modified)
     for kind in _HANDLED:
         app.add_exception_handler(kind, _handle)
 
@@ -78,6 +80,10 @@ async def _handle(_: Request, error: Exception) -> Response:
     if response is None:
         raise error
     return response
+
+
+async def _not_modified(_: Request, error: Exception) -> Response:
+    return Response(status_code=304, headers={"ETag": str(error)})
 
 
 def _render_http_exception(error: HTTPException) -> Response:

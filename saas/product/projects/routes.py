@@ -7,14 +7,16 @@ from fastapi import APIRouter, Query, Request, Response
 
 from saas.access.caller import Caller
 from saas.access.guards import require
+from saas.idempotency.route import KeyedRoute
 from saas.product.projects import service
 from saas.product.projects.schemas import NewProject, Project, ProjectChange, Sort, Status
 from saas.product.projects.scopes import READ, WRITE
 from saas.web.deps import TenantSession
+from saas.web.etags import READS_ONE, IfMatch, tag
 from saas.web.paging import CursorText, Limit, Page
 from saas.web.text import Line
 
-router = APIRouter(prefix="/projects", tags=["Projects"])
+router = APIRouter(prefix="/projects", tags=["Projects"], route_class=KeyedRoute)
 
 _reader = require(READ.name)
 _writer = require(WRITE.name)
@@ -30,6 +32,7 @@ async def create_project(
 ) -> Project:
     project = await service.create_project(session, request.scope["tenant"], new, caller.subject)
     response.headers["Location"] = f"{request.scope['path'].rstrip('/')}/{project.id}"
+    tag(response, project.updated_at)
     return project
 
 
@@ -46,16 +49,26 @@ async def list_projects(
     return await service.list_projects(session, sort=sort, limit=limit, cursor=cursor, status=status, query=q)
 
 
-@router.get("/{project_id}", summary="Read a project", dependencies=[_reader])
-async def read_project(project_id: UUID, request: Request) -> Project:
-    return await service.find_project(request.app.state.database, request.scope["tenant"], project_id)
+@router.get("/{project_id}", summary="Read a project", dependencies=[_reader], openapi_extra=READS_ONE)
+async def read_project(project_id: UUID, request: Request, response: Response) -> Project:
+    project = await service.find_project(request.app.state.database, request.scope["tenant"], project_id)
+    tag(response, project.updated_at, request)
+    return project
 
 
 @router.patch("/{project_id}", summary="Change a project", dependencies=[_writer])
-async def change_project(project_id: UUID, change: ProjectChange, session: TenantSession) -> Project:
-    return await service.change_project(session, project_id, change)
+async def change_project(
+    project_id: UUID, change: ProjectChange, session: TenantSession, expected: IfMatch, response: Response
+) -> Project:
+    if expected:
+        expected.check((await service.lock_project(session, project_id)).updated_at)
+    project = await service.change_project(session, project_id, change)
+    tag(response, project.updated_at)
+    return project
 
 
 @router.delete("/{project_id}", status_code=204, summary="Delete a project", dependencies=[_writer])
-async def delete_project(project_id: UUID, session: TenantSession) -> None:
+async def delete_project(project_id: UUID, session: TenantSession, expected: IfMatch) -> None:
+    if expected:
+        expected.check((await service.lock_project(session, project_id)).updated_at)
     await service.delete_project(session, project_id)

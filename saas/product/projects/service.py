@@ -22,14 +22,15 @@ from tenants.statements import Statement
 _table: Final[Table] = ProjectRow.metadata.tables[ProjectRow.__tablename__]
 _columns: Final = [_table.c[name] for name in Project.model_fields]
 _all: Final = select(*_columns)
-_ids: Final = select(_table.c.id)
+#: Which count towards the plan's cap.
+ROWS: Final = select(_table.c.id)
 _one: Final = _all.where(_table.c.id == bindparam("id"))
 _read_one: Final = Statement(_one)
 
 
 async def create_project(session: AsyncSession, tenant: Tenant, new: NewProject, created_by: str) -> Project:
     """Raises CapReached."""
-    await admit(session, tenant, "projects", _ids)
+    await admit(session, tenant, "projects", ROWS)
     now = utc_now()
     project = Project(id=new_id(), created_by=created_by, created_at=now, updated_at=now, **new.model_dump())
     await session.execute(insert(_table).values(project.model_dump()))
@@ -40,6 +41,11 @@ async def create_project(session: AsyncSession, tenant: Tenant, new: NewProject,
 async def find_project(database: Database, tenant: Tenant, project_id: UUID) -> Project:
     """Raises ProjectNotFound. This is read all the time, so it does without a session; see `Database.read_one`."""
     return _project(await database.read_one(tenant, _read_one, id=project_id), project_id)
+
+
+async def lock_project(session: AsyncSession, project_id: UUID) -> Project:
+    """As it stays until this transaction ends, but for what the transaction does. Raises ProjectNotFound."""
+    return _project((await session.execute(_one.with_for_update(), {"id": project_id})).one_or_none(), project_id)
 
 
 async def change_project(session: AsyncSession, project_id: UUID, change: ProjectChange) -> Project:

@@ -1,0 +1,1 @@
+"""Requests that may be sent twice and take effect once: `KeyedRoute` for a router, see `route`."""
