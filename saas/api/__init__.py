@@ -4,7 +4,7 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from saas.api import usage
+from saas.api import audit, usage
 
 #: In the order of the OpenAPI document.
-routers: Final[list[APIRouter]] = [usage.router]
+routers: Final[list[APIRouter]] = [audit.router, usage.router]

@@ -3,13 +3,18 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from saas.audit.log import Event
 
 #: What a spreadsheet takes for a formula, where a cell begins with it.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Format(NamedTuple):
+    media_type: str
+    lines: Callable[..., str]
 
 
 def jsonl_lines(events: Sequence[Event], *, heading: bool = False) -> str:  # noqa: ARG001 - as `csv_lines`
@@ -26,6 +31,20 @@ def csv_lines(events: Sequence[Event], *, heading: bool = False) -> str:
     for event in events:
         writer.writerow([_cell(value) for value in event.model_dump(mode="json").values()])
     return text.getvalue()
+
+
+FORMATS: Final[Mapping[str, Format]] = {
+    "csv": Format("text/csv", csv_lines),
+    "jsonl": Format("application/jsonl", jsonl_lines),
+}
+
+
+async def exported(batches: AsyncIterator[Sequence[Event]], form: str) -> AsyncIterator[str]:
+    """What `AuditService.export` yields, as text. `form` is one of FORMATS; without events, CSV has its heading."""
+    lines = FORMATS[form].lines
+    yield lines((), heading=True)
+    async for batch in batches:
+        yield lines(batch)
 
 
 def _cell(value: object) -> object:

@@ -114,14 +114,18 @@ async def open_page(request: Request, session: AsyncSession, *scopes: str) -> Pa
     return page
 
 
-def reads(*scopes: str) -> Callable[[Act], Endpoint]:
-    """The endpoint of a page, for people who hold one of `scopes`: `act` in one transaction."""
-    return lambda act: _endpoint(act, scopes, form=False)
+def reads(*scopes: str, detached: bool = False) -> Callable[[Act], Endpoint]:
+    """The endpoint of a page, for people who hold one of `scopes`: `act` in one transaction.
+
+    `detached`: the transaction has ended when `act` begins, which has its own; for what takes long, or needs the
+    registry, too: nobody should hold one connection and wait for another.
+    """
+    return lambda act: _endpoint(act, scopes, form=False, detached=detached)
 
 
-def writes(*scopes: str) -> Callable[[Act], Endpoint]:
+def writes(*scopes: str, detached: bool = False) -> Callable[[Act], Endpoint]:
     """The same for a form that a page has sent: it is checked and stands in `page.form`; commits before the answer."""
-    return lambda act: _endpoint(act, scopes, form=True)
+    return lambda act: _endpoint(act, scopes, form=True, detached=detached)
 
 
 def route(path: str, endpoint: Endpoint, *methods: str) -> Route:
@@ -166,7 +170,7 @@ def render_missing(page: Page) -> HTMLResponse:
     )
 
 
-def _endpoint(act: Act, scopes: tuple[str, ...], *, form: bool) -> Endpoint:
+def _endpoint(act: Act, scopes: tuple[str, ...], *, form: bool, detached: bool = False) -> Endpoint:
     @wraps(act)
     async def endpoint(request: Request) -> Response:
         await request.body()  # before a connection is taken: who sends slowly holds none
@@ -176,7 +180,9 @@ def _endpoint(act: Act, scopes: tuple[str, ...], *, form: bool) -> Endpoint:
                 page = await open_page(request, session, *scopes)
                 if form:
                     page.form = await read_form(request)
-                return await act(page)
+                if not detached:
+                    return await act(page)
+            return await act(page)
         except Elsewhere as elsewhere:
             return elsewhere.response
         except (Problem, TenancyError) as error:

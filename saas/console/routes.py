@@ -4,7 +4,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from saas.console import home
+from saas.console import audit, home, plan
 from saas.console.frame import CONSOLE, Page, reads, render_missing, route
 
 
@@ -14,4 +14,4 @@ async def show_missing(page: Page) -> Response:
 
 
 #: What comes last takes every address below the console that nothing else has taken.
-routes: Final = [*home.routes, route(f"{CONSOLE}/{{path:path}}", show_missing, "GET")]
+routes: Final = [*home.routes, *plan.routes, *audit.routes, route(f"{CONSOLE}/{{path:path}}", show_missing, "GET")]
