@@ -166,6 +166,35 @@ class InvalidRevision(TenancyError):
     title = "Invalid revision"
 
 
+class InvalidArchive(TenancyError):
+    """Not an archive of a tenant, damaged, altered, or of a later release."""
+
+    status = 422
+    code = "invalid-archive"
+    title = "Invalid archive"
+
+
+class WrongPassphrase(TenancyError):
+    status = 403
+    code = "wrong-passphrase"
+    title = "Wrong passphrase"
+
+
+class TransferRefused(TenancyError):
+    """It cannot be moved, exported or imported like this; nothing was changed."""
+
+    status = 409
+    code = "transfer-refused"
+    title = "Transfer refused"
+
+
+class CopyDiffers(TenancyError):
+    """A copy does not hold what was copied; nobody is served from it."""
+
+    code = "copy-differs"
+    title = "The copy differs"
+
+
 class InvalidBranding(TenancyError):
     status = 422
     code = "invalid-branding"

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -167,6 +167,33 @@ class PooledSchemaRow(Identified, Timestamped, PlatformBase):
     database: Mapped[str]
     #: The revision of the whole schema; None: it is being made or dropped, and nobody may take it.
     revision: Mapped[str | None]
+
+
+class TransferRow(Identified, Timestamped, PlatformBase):
+    """A tenant on its way to another database, or in from an archive: what a killed transfer leaves for the next.
+
+    Without a foreign key: the copy that a move leaves behind has to be dropped whatever became of the tenant.
+    """
+
+    __tablename__ = "transfers"
+    __table_args__ = (
+        CheckConstraint("kind IN ('move', 'import')", name="transfers_kind"),
+        CheckConstraint("state IN ('under way', 'done')", name="transfers_state"),
+        Index("transfers_open_key", "tenant_id", unique=True, postgresql_where=text("state = 'under way'")),
+    )
+
+    tenant_id: Mapped[UUID]
+    kind: Mapped[str]
+    state: Mapped[str] = mapped_column(default="under way")
+    schema: Mapped[str]
+    #: The names of databases. An import has no source.
+    source: Mapped[str | None]
+    target: Mapped[str]
+    #: The tenant's status before it was `moving`.
+    status_before: Mapped[str | None]
+    #: How long the old copy is kept from the switch on, and when that is over.
+    keep_seconds: Mapped[int | None]
+    drop_at: Mapped[datetime | None]
 
 
 class EpochRow(PlatformBase):

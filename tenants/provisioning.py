@@ -15,7 +15,7 @@ from tenants.errors import TenantExists, TenantNotFound, TenantNotReady
 from tenants.hosts import HOSTS_LOCK, check_free, check_own
 from tenants.migrate.render import TENANT
 from tenants.migrate.runner import execute_script, lock, migrate_tenant
-from tenants.models import DomainRow, TenantRow
+from tenants.models import DomainRow, TenantRow, TransferRow
 from tenants.names import check_domain, check_slug, check_text, schema_name
 from tenants.placement import place
 from tenants.plan_versions import find_plan
@@ -130,6 +130,11 @@ async def _new_row(session: AsyncSession, slug: str, name: str) -> TenantRow:
 async def _unfinished_row(session: AsyncSession, slug: str) -> TenantRow | None:
     row = await session.scalar(select(TenantRow).where(TenantRow.slug == slug).with_for_update())
     if row is None or row.status == "provisioning":
+        if row is not None and await session.scalar(select(TransferRow.id).where(TransferRow.tenant_id == row.id)):
+            raise TenantNotReady(
+                f"The import of {slug} was stopped on the way: finish with `saas tenants import`, or undo it with "
+                f"`saas tenants delete {slug}`"
+            )
         return row
     if row.status == "deleted":
         raise TenantNotReady(

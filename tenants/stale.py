@@ -81,10 +81,10 @@ def watched(info: dict[Any, Any], *, read_only: bool = False, direct: bool = Fal
 
 
 def is_stale(error: BaseException) -> bool:
-    """Whether the database refused a statement only since it was prepared before a change of the schema."""
-    if isinstance(error, DBAPIError) and error.orig is not None:
-        return isinstance(error.orig.__cause__, asyncpg.InvalidCachedStatementError)
-    return isinstance(error, asyncpg.InvalidCachedStatementError)
+    """Whether the database refused a statement only since it was prepared before a change of the schema, or since the
+    tenant was moved to another database while the request was on its way."""
+    cause = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig is not None else error
+    return isinstance(cause, (asyncpg.InvalidCachedStatementError, asyncpg.UndefinedTableError))
 
 
 class _Again(Exception):

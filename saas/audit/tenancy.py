@@ -8,6 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from saas.audit.service import Target, record
 from tenants.database import Database
 from tenants.registry import Tenant
+from tenants.transfer.journal import Move
+from tenants.transfer.manifest import Manifest
 
 T = TypeVar("T")
 #: Their schema may be missing, or about to go.
@@ -45,3 +47,21 @@ def tell_restored(session: AsyncSession, tenant: Tenant) -> None:
 def tell_verified(session: AsyncSession, host: str) -> None:
     """For `tenants.domains.verify_domain`."""
     record(session, "domain.verified", target=Target("domain", host, host))
+
+
+def tell_moved(session: AsyncSession, move: Move) -> None:
+    """For `tenants.transfer.moving`."""
+    target = Target("tenant", move.tenant_id, move.slug)
+    record(session, "tenant.moved", target=target, details={"from": move.source, "to": move.target})
+
+
+def tell_imported(session: AsyncSession, tenant: Tenant, manifest: Manifest) -> None:
+    """For `tenants.transfer.importing`."""
+    details = {"from": manifest.tenant.issuer, "exported_at": manifest.exported_at.isoformat(), "rows": manifest.rows}
+    record(session, "tenant.imported", target=Target("tenant", tenant.id, tenant.slug), details=details)
+
+
+async def tell_exported(database: Database, tenant: Tenant, rows: int) -> None:
+    """In a transaction of its own, once the archive is whole."""
+    async with database.tenant_session(tenant) as session:
+        record(session, "tenant.exported", target=Target("tenant", tenant.id, tenant.slug), details={"rows": rows})

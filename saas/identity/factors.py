@@ -93,7 +93,7 @@ class FactorService:
         if secret is None or step is None:
             return False
         now = self._clock()
-        stored = self._sealer.seal(secret.encode(), _context(b"totp", tenant, user_id))
+        stored = self._sealer.seal(secret.encode(), totp_context(tenant.id, user_id))
         values = {"user_id": user_id, "secret": stored, "last_step": step, "created_at": now, "updated_at": now}
         added = insert(_totp).values(values).on_conflict_do_nothing().returning(_totp.c.user_id)
         if (await session.execute(added)).one_or_none() is None:
@@ -106,7 +106,7 @@ class FactorService:
         sealed = await session.scalar(select(_totp.c.secret).where(_totp.c.user_id == user_id))
         if sealed is None:
             return False
-        context = _context(b"totp", tenant, user_id)
+        context = totp_context(tenant.id, user_id)
         secret = self._sealer.open(sealed, context)
         step = matching_step(secret.decode(), code, self._clock())
         if step is None:
@@ -184,6 +184,11 @@ def is_recovery_code(typed: str) -> bool:
 def _code_digest(user_id: UUID, code: str) -> bytes:
     """Of 99 random bits, a fast hash does; however it is typed."""
     return digest(f"{user_id.hex} {_NOISE.sub('', code.lower())}")
+
+
+def totp_context(tenant_id: UUID, user_id: UUID) -> bytes:
+    """Where a stored secret belongs: it opens for no other tenant and nobody else."""
+    return b"totp\0" + tenant_id.bytes + user_id.bytes
 
 
 def _context(purpose: bytes, tenant: Tenant, user_id: UUID) -> bytes:

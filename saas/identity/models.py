@@ -90,7 +90,7 @@ class TotpFactorRow(Timestamped, TenantBase):
         ForeignKey("users.id", name="totp_factors_user_fkey", ondelete="CASCADE"), primary_key=True
     )
     #: Sealed for this tenant and user.
-    secret: Mapped[bytes]
+    secret: Mapped[bytes] = mapped_column(info={"sealed": True})
     #: Of the newest code that was accepted: no code is accepted twice, and none that is older.
     last_step: Mapped[int]
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from sqlalchemy import CheckConstraint, UniqueConstraint
-from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.base import Identified, TenantBase, Timestamped
 
@@ -22,6 +22,6 @@ class SigningKeyRow(Identified, Timestamped, TenantBase):
     #: The public JWK (RFC 7517) as JSON.
     public_jwk: Mapped[str]
     #: PKCS #8 DER, sealed by `saas.kit.crypto.Sealer` in the context of tenant and kid.
-    private_key: Mapped[bytes]
+    private_key: Mapped[bytes] = mapped_column(info={"sealed": True})
     activated_at: Mapped[datetime | None]
     retired_at: Mapped[datetime | None]

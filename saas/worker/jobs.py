@@ -9,9 +9,11 @@ from datetime import timedelta
 from functools import partial
 
 from saas.audit.retention import prune_all
+from saas.idempotency import service as kept_answers
 from saas.services import Services
 from saas.worker import lifecycle
 from tenants.registry import Tenant
+from tenants.transfer.journal import drop_old_copies
 from tenants.warm import refill
 
 
@@ -48,6 +50,7 @@ def jobs_of(services: Services) -> tuple[Job, ...]:
             services.sessions.purge,
             services.links.purge,
             services.passkeys.purge,
+            kept_answers.purge,
             services.usage.purge,
         )
         total = 0
@@ -85,6 +88,7 @@ def platform_jobs_of(services: Services) -> tuple[PlatformJob, ...]:
     return (
         PlatformJob("pool", settings.pool_interval, fill_pools),
         PlatformJob("purges", settings.lifecycle_interval, partial(lifecycle.purge_tenants, services)),
+        PlatformJob("old copies", settings.lifecycle_interval, partial(drop_old_copies, services.database)),
         PlatformJob("former hosts", settings.lifecycle_interval, partial(lifecycle.forget_former_hosts, services)),
         PlatformJob("usage", settings.usage_interval, services.collector.collect_some),
         PlatformJob("domains", settings.lifecycle_interval, partial(lifecycle.verify_domains, services)),

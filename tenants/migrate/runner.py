@@ -100,10 +100,11 @@ def _check_found(tenant_id: UUID | None, tenant: Target) -> None:
         raise TenantNotFound(f"There is no tenant with the schema {tenant.schema}, or it is being deleted")
 
 
-async def make_schema(session: AsyncSession, schema: str, scripts: Scripts = TENANT) -> None:
-    """A schema at the head for nobody yet, in a transaction on its database. Raises SchemaBusy and InvalidRevision."""
+async def make_schema(session: AsyncSession, schema: str, scripts: Scripts = TENANT, target: str | None = None) -> None:
+    """A schema at `target` (None: the head) for nobody yet, or one that is there moved on, in a transaction on its
+    database. Raises SchemaBusy and InvalidRevision."""
     await lock(session, schema)
-    await _advance(session, schema, scripts)
+    await _advance(session, schema, scripts, target)
 
 
 async def lock(session: AsyncSession, subject: str) -> None:
@@ -144,7 +145,7 @@ async def _advance(session: AsyncSession, schema: str, scripts: Scripts, target:
     revision = await session.scalar(select(scripts.version_table))
     if revision is None:
         await check_created(session, schema)
-    from_nothing = revision is None and target is None
+    from_nothing = revision is None and target in {None, scripts.head}
     steps = steps_from_nothing(scripts) if from_nothing else scripts.between(revision, target)
     if steps:
         move = f"DELETE FROM {version}; INSERT INTO {version} VALUES ('{steps[-1].revision}')"  # noqa: S608 - checked

@@ -3,7 +3,7 @@
 import typer
 
 from saas.cli.overrides import override
-from saas.cli.tenants import change, create, look, remove, rename, run, shell, stats, usage
+from saas.cli.tenants import archive, change, create, look, move, remove, rename, run, shell, stats, usage
 
 app = typer.Typer(name="tenants", help="Create, find, change, move and delete tenants.", no_args_is_help=True)
 
@@ -20,5 +20,8 @@ app.command()(change.brand)
 app.command()(rename.rename)
 app.command()(remove.delete)
 app.command()(remove.restore)
+app.command("export")(archive.export)
+app.command("import")(archive.import_archive)
+app.command()(move.move)
 app.command("run")(run.run_command)
 app.command()(shell.shell)

@@ -75,7 +75,7 @@ class RefreshFamilyRow(Identified, Timestamped, TenantBase):
     handle: Mapped[bytes]
     digest: Mapped[bytes]
     previous_digest: Mapped[bytes | None]
-    answer: Mapped[bytes | None]
+    answer: Mapped[bytes | None] = mapped_column(info={"sealed": True})
     rotated_at: Mapped[datetime | None]
     client: Mapped[UUID] = mapped_column(
         ForeignKey("oauth_clients.id", name="oauth_refresh_families_client_fkey", ondelete="CASCADE")
