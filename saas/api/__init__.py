@@ -1,10 +1,13 @@
-"""Administration over the API: one file a noun, each with a `router`; `saas.main` mounts them below its prefix."""
+"""Administration over the API: one file a noun, each with a `router`; `saas.main` mounts them below its prefix.
+
+What creates takes an Idempotency-Key (`saas.idempotency.route`), what is one thing has an ETag (`saas.web.etags`).
+"""
 
 from typing import Final
 
 from fastapi import APIRouter
 
-from saas.api import audit, usage
+from saas.api import audit, clients, consents, usage
 
 #: In the order of the OpenAPI document.
-routers: Final[list[APIRouter]] = [audit.router, usage.router]
+routers: Final[list[APIRouter]] = [clients.router, consents.router, audit.router, usage.router]

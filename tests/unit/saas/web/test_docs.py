@@ -38,18 +38,24 @@ async def test_every_operation_tells_its_answers_and_whom_it_lets_in(world: Worl
     for path in found["paths"].values():
         for operation in path.values():
             assert operation["security"]
-            assert {"401", "403", "default"} <= set(operation["responses"])
+            assert {"401", "403", "429", "503"} <= set(operation["responses"])
     assert {"HTTPValidationError", "ValidationError"}.isdisjoint(found["components"]["schemas"])
     create = found["paths"]["/api/v1/projects"]["post"]
     assert create["security"] == [{"oauth2": ["projects:write"]}]
-    assert list(create["responses"]["422"]["content"]) == ["application/problem+json"]
+    assert {"409", "413", "422"} <= set(create["responses"])
+    assert create["responses"]["422"] == {"$ref": "#/components/responses/Unprocessable"}
+    for response in found["components"]["responses"].values():
+        assert list(response["content"]) == ["application/problem+json"]
+    one = found["paths"]["/api/v1/projects/{project_id}"]
+    assert {"304", "404"} <= set(one["get"]["responses"])
+    assert "412" in one["patch"]["responses"]
 
 
 async def test_every_reference_leads_somewhere(world: World) -> None:
     async with world.client(world.acme) as client:
         answer = await client.get("/openapi.json")
-    schemas = answer.json()["components"]["schemas"]
-    assert set(re.findall(r'"#/components/schemas/([^"]+)"', answer.text)) <= set(schemas)
+    for kind, named in answer.json()["components"].items():
+        assert set(re.findall(rf'"#/components/{kind}/([^"]+)"', answer.text)) <= set(named)
 
 
 async def test_the_page_holds_nothing_inline_and_all_that_it_loads_is_here(world: World) -> None:
