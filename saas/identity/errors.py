@@ -18,6 +18,11 @@ class UserNotFound(NotFound):
     title = "Unknown user"
 
 
+class SessionNotFound(NotFound):
+    code = "unknown-session"
+    title = "Unknown session"
+
+
 class InvalidPersonName(InvalidRequest):
     code = "invalid-name"
     title = "Invalid name"

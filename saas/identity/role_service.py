@@ -16,7 +16,6 @@ from saas.identity.models import RoleRow
 from saas.identity.roles import (
     BUILTIN,
     IDENTITY_SCOPES,
-    OWNER,
     CatalogueScope,
     Role,
     check_role,
@@ -56,11 +55,11 @@ class RoleService:
             *(self._held(role, counts[role.name]) for role in own),
         ]
 
-    async def find(self, session: AsyncSession, name: str) -> HeldRole:
+    async def find(self, session: AsyncSession, name: str, *, lock: bool = False) -> HeldRole:
         """Raises RoleNotFound."""
         if name in BUILTIN:
             return self._builtin(name, (await count_holders(session, [name]))[name])
-        role = await self._own(session, name)
+        role = await self._own(session, name, lock=lock)
         return self._held(role, (await count_holders(session, [name]))[name])
 
     async def create(self, session: AsyncSession, role: Role, *, by: Authority | None) -> HeldRole:
@@ -96,11 +95,6 @@ class RoleService:
         if by is not None:
             by.check_role(role.scopes)
         await delete_role(session, name)
-
-    async def given_by(self, session: AsyncSession, by: Authority) -> Collection[str]:
-        """The roles that `by` may give to others."""
-        names = [role.name for role in await self.list(session) if by.covers(role.scopes)]
-        return [name for name in names if by.owner or name != OWNER]
 
     def _builtin(self, name: str, holders: int) -> HeldRole:
         scopes = scopes_given([name], (), self._catalogue) - IDENTITY_SCOPES

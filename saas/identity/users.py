@@ -272,4 +272,4 @@ async def _locked_owners(session: AsyncSession) -> Sequence[UUID]:
 
 def _check_not_last(user: User, owners: Sequence[UUID]) -> None:
     if list(owners) == [user.id]:
-        raise LastOwner(f"{user.email} is the last owner: make somebody else an owner first (`saas users set-role`)")
+        raise LastOwner(f"{user.email} is the last owner: make somebody else an owner first")
