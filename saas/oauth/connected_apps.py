@@ -1,5 +1,6 @@
-"""The applications that people have let in: of one person, as the account page shows them (`identity.apps.ConnectedApps`),
-and of all of them, for administrators."""
+"""The applications that people have let in: of one person, as the account page shows them (`identity.apps`), and of all
+of them, for administrators.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime

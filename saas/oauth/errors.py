@@ -25,3 +25,8 @@ class InvalidClientDefinition(InvalidRequest):
 class TooManySecrets(Conflict):
     code = "too-many-secrets"
     title = "Too many secrets"
+
+
+class ConsentNotFound(NotFound):
+    code = "unknown-consent"
+    title = "Unknown consent"
