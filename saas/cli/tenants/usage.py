@@ -1,5 +1,6 @@
 """`saas tenants usage`: what a tenant and its clients used, with a chart."""
 
+import shutil
 import sys
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
 
 By = Literal["hour", "day", "month", "client"]
 
-#: Characters of the longest bar.
-_WIDTH: Final = 40
+#: Characters of the longest bar, as far as the terminal has room.
+_SHORTEST: Final = 10
+_LONGEST: Final = 40
+_BETWEEN: Final = 3
+_COUNTS: Final = ("requests", "refusals", "cost")
 _FORMATS: Final = {"hour": "%Y-%m-%d %H:%M", "day": "%a %Y-%m-%d", "month": "%Y-%m"}
 
 
@@ -44,12 +48,16 @@ def usage(
         return
     _print_quotas(found["quotas"])
     rows = found["usage"]
-    longest = max((each["requests"] + each["refusals"] for each in rows), default=0)
-    table = [[_name(each, found["by"]), *_counts(each), _bar(each, longest)] for each in rows]
+    table = [[_name(each, found["by"]), *_counts(each)] for each in rows]
     if len(rows) > 1:
-        table.append(["total", *_counts(found["totals"]), ""])
-    columns = (found["by"], "requests", "refusals", "cost", "")
-    output.print_table(columns, table, empty=f"{slug} used nothing in this time.")
+        table.append(["total", *_counts(found["totals"])])
+    columns = [found["by"], *_COUNTS]
+    table = _aligned(columns, table)
+    taken = sum(len(cell) + _BETWEEN for cell in (table or [columns])[0])
+    width = shutil.get_terminal_size((120, 0)).columns - taken - 1  # each part of a bar is rounded up
+    bars = [*_bars(rows, min(max(width, _SHORTEST), _LONGEST)), ""]
+    drawn = [[*cells, bar] for cells, bar in zip(table, bars, strict=False)]
+    output.print_table([*columns, ""], drawn, empty=f"{slug} used nothing in this time.")
     if found["totals"]["would_refuse"]:
         count = found["totals"]["would_refuse"]
         output.note(f"Without the plan's shadow mode, {count:,} of the requests would have been refused.")
@@ -91,12 +99,14 @@ def _print_quotas(quotas: "Sequence[dict[str, Any]]") -> None:
             f"{each['limit']:,}",
             f"{100 * each['used'] / each['limit']:.0f}%",
             f"{each['projected']:,}",
-            each["resets_at"],
+            each["resets_at"].strftime("%Y-%m-%d %H:%MZ"),
         ]
         for each in quotas
     ]
     columns = ("quota", "used", "limit", "of it", "if it goes on so", "begins anew")
-    output.print_table(columns, rows, empty="Valkey does not answer: how the quotas stand is not known.")
+    empty = "Valkey does not answer: how the quotas stand is not known."
+    output.print_table(columns, _aligned(columns, rows), empty=empty)
+    typer.echo()
 
 
 def _name(each: "dict[str, Any]", by: By) -> str:
@@ -107,13 +117,26 @@ def _name(each: "dict[str, Any]", by: By) -> str:
 
 
 def _counts(use: "dict[str, Any]") -> list[str]:
-    return [f"{use[name]:,}" for name in ("requests", "refusals", "cost")]
+    return [f"{use[name]:,}" for name in _COUNTS]
 
 
-def _bar(each: "dict[str, Any]", longest: int) -> "Text":
-    """Both parts differ in their characters, so that it needs no colour; whatever is there is seen."""
+def _aligned(columns: "Sequence[str]", rows: list[list[str]]) -> list[list[str]]:
+    """The first column to the left, the others to the right."""
+    widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
+    return [
+        [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        for row in rows
+    ]
+
+
+def _bars(rows: "Sequence[dict[str, Any]]", width: int) -> "list[Text]":
+    """Both parts of a bar differ in their characters, so that it needs no colour; whatever is there is seen."""
     from rich.text import Text  # noqa: PLC0415 - slow to import: not for `--help`
 
+    longest = max((each["requests"] + each["refusals"] for each in rows), default=0)
     full, light = ("█", "░") if (sys.stdout.encoding or "").lower().startswith("utf") else ("#", "-")
-    lengths = [-(-each[name] * _WIDTH // longest) if longest else 0 for name in ("requests", "refusals")]
-    return Text(full * lengths[0], style="cyan").append(light * lengths[1], style="red")
+    bars = []
+    for each in rows:
+        lengths = [-(-each[name] * width // longest) if longest else 0 for name in ("requests", "refusals")]
+        bars.append(Text(full * lengths[0], style="cyan").append(light * lengths[1], style="red"))
+    return bars
