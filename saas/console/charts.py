@@ -86,6 +86,7 @@ def hour_chart(hours: Sequence[UseAt]) -> HourChart:
 def quota_gauge(quota: QuotaUse, now: datetime) -> Gauge:
     """So far, and what it comes to if it goes on so. Of a period that has hardly begun nothing is foretold."""
     level: Level = "bad" if quota.used >= quota.limit else "warn" if quota.projected > quota.limit else "good"
+    foretold = f"about {quota.projected:,} by the end of the {quota.calendar}" if quota.used else ""
     # Where it would come to more than the limit, the limit is not the end of the drawing.
     whole = max(quota.limit, min(quota.projected, 2 * quota.limit), 1)
     return Gauge(
@@ -95,7 +96,7 @@ def quota_gauge(quota: QuotaUse, now: datetime) -> Gauge:
         level,
         round(min(100, 100 * quota.used / whole), 1),
         round(min(100, 100 * quota.projected / whole), 1),
-        f"about {quota.projected:,} by the end of the {quota.calendar}; begins anew in {_until(quota.resets_at, now)}",
+        "; ".join(filter(None, [foretold, f"begins anew in {_until(quota.resets_at, now)}"])),
     )
 
 

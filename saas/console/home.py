@@ -20,6 +20,7 @@ from saas.oauth.overview import apps_overview
 from tenants import caps
 from tenants.domains import Domain, list_domains
 from tenants.overrides import Override, list_overrides
+from tenants.plans import CAPS
 
 #: What caps are called where people read of them.
 CAP_LABELS: Final[Mapping[str, str]] = {
@@ -66,7 +67,7 @@ async def cap_gauges(page: Page, domains: int) -> list[Gauge]:
     """What there is of all that a plan can cap. One SELECT."""
     counts = await caps.count(page.session, page.state.capped) | {"domains": domains}
     plan = page.tenant.plan
-    return [cap_gauge(CAP_LABELS.get(name, name), counts[name], getattr(plan, name)) for name in sorted(counts)]
+    return [cap_gauge(CAP_LABELS.get(name, name), counts[name], getattr(plan, name)) for name in CAPS]
 
 
 async def registered(page: Page) -> tuple[list[Domain], tuple[Override, ...]]:

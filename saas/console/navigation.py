@@ -6,7 +6,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`scopes`: who holds one of them may open it; none: any of the administration's."""
+    """`group` is the heading above it, if any. `scopes`: who holds one of them may open it; none: any administrator."""
 
     key: str
     label: str
@@ -16,7 +16,7 @@ class Entry:
 
 
 NAVIGATION: Final = (
-    Entry("home", "Home", "/console", "Overview"),
+    Entry("home", "Home", "/console", ""),
     Entry("people", "People", "/console/people", "People", ("users:read",)),
     Entry("roles", "Roles", "/console/roles", "People", ("roles:read",)),
     Entry("security", "Sign-in security", "/console/security", "People", ("settings:read",)),

@@ -4,7 +4,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from saas.console import audit, home, plan
+from saas.console import audit, branding, domains, home, people, person, plan, roles, security
 from saas.console.frame import CONSOLE, Page, reads, render_missing, route
 
 
@@ -14,4 +14,15 @@ async def show_missing(page: Page) -> Response:
 
 
 #: What comes last takes every address below the console that nothing else has taken.
-routes: Final = [*home.routes, *plan.routes, *audit.routes, route(f"{CONSOLE}/{{path:path}}", show_missing, "GET")]
+routes: Final = [
+    *home.routes,
+    *people.routes,
+    *person.routes,
+    *roles.routes,
+    *plan.routes,
+    *audit.routes,
+    *security.routes,
+    *branding.routes,
+    *domains.routes,
+    route(f"{CONSOLE}/{{path:path}}", show_missing, "GET"),
+]

@@ -78,7 +78,9 @@ async def change_policy(page: Page) -> Response:
 
 @reads("settings:read")
 async def show_keys(page: Page) -> Response:
-    return render_console(page, "console/keys.html", active="security", keys=await _keys(page), issuer=page.tenant.issuer)
+    return render_console(
+        page, "console/keys.html", active="security", keys=await _keys(page), issuer=page.tenant.issuer
+    )
 
 
 async def _situation(page: Page) -> Situation:

@@ -63,6 +63,7 @@ PAGES = {
     *(("GET", path) for path in ("/signin/second", "/signin/enrol", "/confirm", "/account/security")),
     *(("GET", path) for path in ("/account/security/totp", "/account/security/passkeys")),
     *(("GET", path) for path in ("/reset", "/reset/{token}", "/invitation/{token}")),
+    *(("GET", path) for path in ("/console", "/console/{path:path}")),
 }
 #: What the owner of a token may call.
 RESOURCES = {("GET", "/oauth2/userinfo"), ("POST", "/oauth2/userinfo")}
@@ -155,7 +156,7 @@ def _address(path: str, ours: Side) -> str:
     """Where our own person would send a form, or look."""
     query = f"?{urlencode(ours.app.request(prompt='consent'))}" if path == AUTHORIZE else ""
     token = ours.reset if path.startswith("/reset/") else ours.invitation
-    return path.replace("{token}", token) + query
+    return path.replace("{token}", token).replace("{path:path}", "nothing") + query
 
 
 def _at_pages() -> Iterator[tuple[str, Endpoint, Attempt, Refused]]:
