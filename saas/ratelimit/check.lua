@@ -3,19 +3,22 @@
 -- KEYS  one for each limit; then, where usage is counted, its counters; after them, where the request has a token,
 --       those of which one exists when it is revoked
 -- ARGV  the request's weight; how many limits there are; "shadow" where nothing may be refused; the name of this
---       request's lease; then for each limit: amount, burst, period in microseconds (a rate)
---                                         or: amount, 0, "day" or "month" (a calendar quota, UTC)
---                                         or: amount, microseconds that a lease lasts, "running" (a concurrency);
---       then, where usage is counted, whose it is
+--       request's lease; all limits in one string, three doubles each:
+--           amount, burst, period in microseconds (a rate)
+--           amount, 0, DAYS or MONTHS (a calendar quota, UTC)
+--           amount, microseconds that a lease lasts, RUNNING (a concurrency)
+--       and, where usage is counted, whose it is
 -- Returns {now, verdict} with a verdict of 1 (charged), 0 (refused), 2 (would be refused, but for the shadow: nothing
 -- charged) or -1 (revoked, nothing checked); unless revoked, then for each limit: remaining, microseconds until more
 -- remains, microseconds to wait (0 where it does not refuse).
 --
--- A rate is stored as at:level:burst, a quota as window:used: the window lies in the value, so that the keys are known
--- before the date is. Requests under way are a sorted set of leases by their end. Usage is a hash with
+-- A rate is stored as at, level, burst: three doubles. Texts are what takes longest here, and a rate's is never read
+-- elsewhere; a quota's is, window:used. The window lies in the value, so that the keys are known before the date is. Requests under way are a sorted set of leases by their end. Usage is a hash with
 -- fields <hour>:<whose>:requests, :cost (what the quotas were charged), :refusals and :would_refuse; the hour is in
 -- seconds since 1970. All numbers are integers below 2^53, which doubles hold exactly. Every key lies in the tenant's slot.
 
+local DAYS, MONTHS, RUNNING = -1, -2, -3
+local THREE, SIZE = "<ddd", 24
 local DAY = 86400000000
 local SLACK = 1000 -- milliseconds that a key outlives its meaning
 local BUSY_PAUSE = 1000000
@@ -24,6 +27,7 @@ local USAGE_SECONDS = 40 * 86400 -- in which a worker comes by and takes it away
 
 local call, number, match, format = redis.call, tonumber, string.match, string.format
 local floor, ceil, min, max = math.floor, math.ceil, math.min, math.max
+local pack, unpack_doubles = struct.pack, struct.unpack
 local KEYS, ARGV = KEYS, ARGV
 
 -- The number of the month that a day since the epoch lies in, and the first day of the next (proleptic Gregorian;
@@ -44,13 +48,13 @@ end
 
 local function window_of(calendar, now)
   local day = floor(now / DAY)
-  if calendar == "day" then return day, (day + 1) * DAY end
+  if calendar == DAYS then return day, (day + 1) * DAY end
   local month, next_first = month_of(day)
   return month, next_first * DAY
 end
 
 local cost, count, shadow, lease = number(ARGV[1]), number(ARGV[2]), ARGV[3] == "shadow", ARGV[4]
-local whose = ARGV[3 * count + 5] -- nil where usage is not counted
+local whose = ARGV[6] -- nil where usage is not counted
 local stored = call("MGET", unpack(KEYS))
 local time = call("TIME")
 local now = time[1] * 1000000 + time[2]
@@ -59,75 +63,66 @@ for i = count + (whose and 2 or 1), #KEYS do
   if stored[i] then return {now, -1} end
 end
 
-local reply = {now, 1}
-local amounts, bursts, periods, used, windows, ends = {}, {}, {}, {}, {}, {}
+local reply, states, lives = {now, 1}, {}, {}
+local allowed = true
 
-for i = 1, count do
-  local kind = ARGV[3 * i + 4]
-  local amount, burst, period = number(ARGV[3 * i + 2]), number(ARGV[3 * i + 3]), number(kind)
-  local value, level, wait = stored[i], 0, 0
-  amounts[i], bursts[i], periods[i] = amount, burst, period
-  if period then
-    if value then
-      local at, last, of_burst = match(value, "^(%d+):(%d+):(%d+)$")
-      at = number(at)
-      if at and at <= now then -- else the clock went back: better a fresh burst than an outage
-        level = number(last)
-        if number(of_burst) ~= burst then level = min(level, burst * period) end
-        level = max(0, level - (now - at) * amount)
+-- How each limit stands once `charge` is added, and what to store then.
+local function look(charge)
+  for i = 1, count do
+    local amount, burst, period = unpack_doubles(THREE, ARGV[5], SIZE * i - SIZE + 1)
+    local value, level, wait, remaining, reset = stored[i], 0, 0, 0, 0
+    if period > 0 then
+      if value and #value == SIZE then
+        local at, last, of_burst = unpack_doubles(THREE, value)
+        if at >= 1 and at <= now then -- else the clock went back: better a fresh burst than an outage
+          level = last
+          if of_burst ~= burst then level = min(level, burst * period) end
+          level = max(0, level - (now - at) * amount)
+        end
       end
+      local excess = level - (burst - min(cost, burst)) * period
+      if excess > 0 then wait = ceil(excess / amount) end
+      level = level + charge * period
+      remaining = max(0, floor((burst * period - level) / period))
+      if level > 0 then reset = ceil((level - (burst - remaining - 1) * period) / amount) end
+      states[i], lives[i] = pack(THREE, now, level, burst), ceil(level / amount / 1000) + SLACK
+    elseif period == RUNNING then
+      level = call("ZCOUNT", KEYS[i], format("(%.0f", now), "+inf")
+      if level >= amount then wait = BUSY_PAUSE end
+      if charge > 0 then level = level + 1 end
+      remaining, lives[i] = max(0, amount - level), burst
+    else
+      local window, ends = window_of(period, now)
+      if value then
+        local of_window, last = match(value, "^(%d+):(%d+)$")
+        if of_window and number(of_window) == window then level = number(last) end
+      end
+      if level + cost > amount then wait = ends - now end
+      level = level + charge
+      remaining = max(0, amount - level)
+      if level > 0 then reset = ends - now end
+      states[i], lives[i] = format("%.0f:%.0f", window, level), ceil((ends - now) / 1000) + SLACK
     end
-    local excess = level - (burst - min(cost, burst)) * period
-    if excess > 0 then wait = ceil(excess / amount) end
-  elseif kind == "running" then
-    level = call("ZCOUNT", KEYS[i], format("(%.0f", now), "+inf")
-    if level >= amount then wait = BUSY_PAUSE end
-  else
-    windows[i], ends[i] = window_of(kind, now)
-    if value then
-      local window, last = match(value, "^(%d+):(%d+)$")
-      if window and number(window) == windows[i] then level = number(last) end
-    end
-    if level + cost > amount then wait = ends[i] - now end
+    if wait > 0 then allowed = false end
+    reply[3 * i], reply[3 * i + 1], reply[3 * i + 2] = remaining, reset, wait
   end
-  used[i] = level
-  reply[3 * i + 2] = wait
-  if wait > 0 then reply[2] = 0 end
 end
 
-local allowed = reply[2] == 1
-
-for i = 1, count do
-  local amount, burst, period = amounts[i], bursts[i], periods[i]
-  local level, remaining, reset, state, expiry = used[i], 0, 0, nil, 0
-  if period then
-    if allowed then level = level + cost * period end
-    remaining = max(0, floor((burst * period - level) / period))
-    if level > 0 then reset = ceil((level - (burst - remaining - 1) * period) / amount) end
-    if allowed then
-      state, expiry = format("%.0f:%.0f:%.0f", now, level, burst), ceil(level / amount / 1000)
-    end
-  elseif not windows[i] then
-    if allowed then
+look(cost) -- as if all of them let it pass, since mostly they do
+if allowed then
+  for i = 1, count do
+    if states[i] then
+      call("PSETEX", KEYS[i], lives[i], states[i])
+    else
       call("ZREMRANGEBYSCORE", KEYS[i], "-inf", format("%.0f", now))
-      call("ZADD", KEYS[i], format("%.0f", now + burst), lease)
-      call("PEXPIRE", KEYS[i], ceil(burst / 1000) + SLACK)
-      level = level + 1
-    end
-    remaining = max(0, amount - level)
-  else
-    if allowed then level = level + cost end
-    remaining = max(0, amount - level)
-    if level > 0 then reset = ends[i] - now end
-    if allowed then
-      state, expiry = format("%.0f:%.0f", windows[i], level), ceil((ends[i] - now) / 1000)
+      call("ZADD", KEYS[i], format("%.0f", now + lives[i]), lease)
+      call("PEXPIRE", KEYS[i], ceil(lives[i] / 1000) + SLACK)
     end
   end
-  if state then call("SET", KEYS[i], state, "PX", expiry + SLACK) end
-  reply[3 * i], reply[3 * i + 1] = remaining, reset
+else
+  look(0)
+  reply[2] = shadow and 2 or 0
 end
-
-if shadow and not allowed then reply[2] = 2 end
 
 if whose then
   local key = KEYS[count + 1]

@@ -290,11 +290,9 @@ def _keys(tag: str, subject: Subject, limits: tuple[Limit, ...]) -> list[str]:
 
 def _call(
     tag: str, subject: Subject, limits: tuple[Limit, ...], keys: list[str], head: tuple[int | str, ...]
-) -> tuple[list[str], list[int | str]]:
+) -> tuple[list[str], list[int | str | bytes]]:
     """Keys and arguments of `check.lua`."""
-    arguments = [*head]
-    for limit in limits:
-        arguments += limit.arguments
+    arguments: list[int | str | bytes] = [*head, b"".join([limit.packed for limit in limits])]
     if not subject.counts and not subject.token_ids:
         return keys, arguments
     asked = keys.copy()

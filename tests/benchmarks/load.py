@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import re
 import sys
 import time
@@ -16,6 +17,8 @@ import uvloop
 class Tally:
     deadline: float
     answers: int = 0
+    #: Seconds that each flow took.
+    times: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
 
@@ -29,11 +32,22 @@ class Step:
 
 
 class Connection(asyncio.Protocol):
-    """Walks through the steps again and again, each as soon as the answer before it is complete, until the deadline."""
+    """Walks through the steps again and again, each as soon as the answer before it is complete, until the deadline.
 
-    def __init__(self, steps: list[Step], values: dict[str, str], tally: Tally, done: asyncio.Future[None]) -> None:
+    Each walk takes one of `choices` at random, if there are any: values of placeholders, as a tenant and its token.
+    """
+
+    def __init__(
+        self,
+        steps: list[Step],
+        values: dict[str, str],
+        choices: list[dict[str, str]],
+        tally: Tally,
+        done: asyncio.Future[None],
+    ) -> None:
         self._steps = steps
         self._values = values
+        self._choices = choices
         self._tally = tally
         self._done = done
         self._buffer = b""
@@ -62,8 +76,10 @@ class Connection(asyncio.Protocol):
         self._buffer = b""
         self._at = (self._at + 1) % len(self._steps)
         if self._at == 0:
+            now = time.perf_counter()
             self._tally.answers += 1
-            if time.perf_counter() >= self._tally.deadline:
+            self._tally.times.append(now - self._began)
+            if now >= self._tally.deadline:
                 self._transport.close()
                 return
         self._send()
@@ -80,20 +96,26 @@ class Connection(asyncio.Protocol):
         return found is not None
 
     def _send(self) -> None:
+        if self._at == 0:
+            if self._choices:
+                self._values.update(random.choice(self._choices))
+            self._began = time.perf_counter()
         request = self._next[self._at]
         for name, value in self._values.items():
             request = request.replace(b"{%s}" % name.encode(), value.encode())
         self._transport.write(request)
 
 
-async def run(port: int, steps: list[Step], values: list[dict[str, str]], seconds: float) -> Tally:
+async def run(
+    port: int, steps: list[Step], values: list[dict[str, str]], choices: list[dict[str, str]], seconds: float
+) -> Tally:
     """One connection for each of `values`, which holds what its placeholders begin with."""
     loop = asyncio.get_running_loop()
     tally = Tally(time.perf_counter() + seconds)
     ends: list[asyncio.Future[None]] = []
     for mine in values:
         end = loop.create_future()
-        await loop.create_connection(partial(Connection, steps, mine, tally, end), "127.0.0.1", port)
+        await loop.create_connection(partial(Connection, steps, mine, choices, tally, end), "127.0.0.1", port)
         ends.append(end)
     await asyncio.gather(*ends)
     return tally
@@ -108,10 +130,12 @@ def main() -> None:
     ]
     started = time.perf_counter()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        tally = runner.run(run(job["port"], steps, job["values"], job["seconds"]))
+        tally = runner.run(run(job["port"], steps, job["values"], job["choices"], job["seconds"]))
     elapsed = time.perf_counter() - started
+    times = sorted(tally.times) or [0.0]
     answer = {"answers": tally.answers, "seconds": elapsed, "failures": tally.failures[:3], "values": job["values"]}
-    print(json.dumps(answer))
+    shares = {f"p{share}": times[len(times) * share // 100] for share in (50, 95, 99)}
+    print(json.dumps(answer | shares))
 
 
 if __name__ == "__main__":

@@ -26,13 +26,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One thing to measure: a flow of requests to a server. `values`: what `{names}` begin with, on each connection."""
+    """One thing to measure: a flow of requests to a server.
+
+    `values`: what `{names}` begin with, on each connection; `choices`: one of these at random comes on top, each time.
+    """
 
     name: str
     port: int
     pid: int
     steps: tuple[Step, ...]
     values: tuple[dict[str, str], ...] = ()
+    choices: tuple[dict[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,10 @@ class Result:
     per_second: float
     #: CPU microseconds of the server process for one flow; other processes (the database) are not in it.
     cpu_us: float
+    #: Milliseconds of one flow.
+    p50: float
+    p95: float
+    p99: float
 
 
 @contextmanager
@@ -64,6 +72,7 @@ def measure(target: Target, *, seconds: float, connections: int) -> Result:
         "port": target.port,
         "steps": [{"request": s.request, "status": str(s.status), "take": s.take} for s in target.steps],
         "values": target.values or [{} for _ in range(connections)],
+        "choices": target.choices,
         "seconds": seconds,
     }
     process = psutil.Process(target.pid)
@@ -80,7 +89,8 @@ def measure(target: Target, *, seconds: float, connections: int) -> Result:
     for values, last in zip(target.values, outcome["values"], strict=False):
         values.update(last)  # a flow goes on where it ended: a refresh token is good once
     cpu = (after.user + after.system) - (before.user + before.system)
-    return Result(outcome["answers"] / outcome["seconds"], cpu / outcome["answers"] * 1e6)
+    shares = (outcome[share] * 1e3 for share in ("p50", "p95", "p99"))
+    return Result(outcome["answers"] / outcome["seconds"], cpu / outcome["answers"] * 1e6, *shares)
 
 
 def _pin(pid: int, core: int) -> None:

@@ -18,7 +18,8 @@ from tenants.plan_versions import set_plan
 from tenants.registry import Tenant
 from tests.benchmarks.processes import Step
 
-_UNLIMITED = {
+#: Of a plan: what changes it so that its limits never bite.
+UNLIMITED = {
     **dict.fromkeys(("requests_per_minute", "burst", "requests_per_day"), str(10**9)),
     **dict.fromkeys(("requests_per_month", "concurrent", "client_share", "user_share"), "none"),
 }
@@ -93,7 +94,7 @@ async def prepare() -> Workload:
     async with open_services(Settings()) as services:
         await migrate_platform(services.database)
         async with services.database.platform_session() as session:
-            await set_plan(session, "enterprise", _UNLIMITED)
+            await set_plan(session, "enterprise", UNLIMITED)
         names = {"slug": "bench", "name": "Bench", "plan": "enterprise", "owner_email": "owner@bench.example"}
         onboarded = await onboard(services.database, services.registry, services.keys, **names)
         tenant = onboarded.tenant

@@ -52,11 +52,11 @@ class Script:
         lease: str = "",
         usage: tuple[str, ...] = (),
     ) -> list[int]:
-        arguments = [argument for limit in limits for argument in limit.arguments]
+        packed = b"".join(limit.packed for limit in limits)
         with self.client.pipeline() as pipeline:
             pipeline.delete("clock")
             pipeline.rpush("clock", now // SECOND, now % SECOND)
-            pipeline.evalsha(self._digest, len(keys), *keys, cost, len(limits), shadow, lease, *arguments, *usage)
+            pipeline.evalsha(self._digest, len(keys), *keys, cost, len(limits), shadow, lease, packed, *usage)
             answer: list[int] = pipeline.execute()[-1]
         return answer
 
@@ -165,7 +165,9 @@ def test_a_revoked_token_is_refused_before_anything_is_charged(script: Script) -
     assert script.client.get(keys[0]) == before
 
 
-@pytest.mark.parametrize("value", ["", "x", "1:2", "1:2:3:4", "-1:2:3", "1.5:2:3"])
+@pytest.mark.parametrize(
+    "value", ["", "x", "1:2", "1:2:3:4", "-1:2:3", "1.5:2:3", "x" * 24, "\xff" * 12, "1763779000000000:123456:1"]
+)
 def test_a_value_that_is_no_state_counts_as_none(script: Script, value: str) -> None:
     limits: tuple[Limit, ...] = (Rate("minute", 60, 10), Quota("day", 10, "day"))
     keys = names(limits)

@@ -96,7 +96,7 @@ class TestCheck:
         keys = [f"{{{tenant.hex}}}:limit:{limit.name}" for limit in limits]
         for step in range(60):
             cost = step % 3 + 1
-            arguments = [cost, len(limits), "", "", *(argument for limit in limits for argument in limit.arguments)]
+            arguments: list[bytes | int | str] = [cost, len(limits), "", "", b"".join(limit.packed for limit in limits)]
             now, allowed, *numbers = await limiter.nodes.all[0].connection.run(keys, arguments)
             expected = decide(limits, states, now, cost)
             assert (allowed, numbers) == (expected.allowed, [n for standing in expected.standings for n in standing])
