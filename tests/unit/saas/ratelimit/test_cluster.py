@@ -4,15 +4,24 @@ import asyncio
 from binascii import crc_hqx
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import cast
 from uuid import UUID, uuid4
 
 import pytest
 
 from saas.kit.mail import MailboxMailer, Message
+from saas.kit.metrics import Metrics
 from saas.kit.redis import Channel, open_client
 from saas.ratelimit.decision import Concurrency, Limit, Quota, Rate
 from saas.ratelimit.limiter import Limiter, Subject
+from saas.ratelimit.quotas import QuotaCounters
+from saas.ratelimit.upkeep import SERVED, kept_up
 from saas.settings import LimitsSettings
+from saas.usage.counters import Counters
+from saas.usage.service import Use
+from tenants.plans import Plan
+from tenants.registry import Tenant
 from tests.cluster import ClusterOfThree, run_cluster
 from tests.unit.saas.ratelimit.conftest import PATIENT, eventually
 
@@ -68,6 +77,33 @@ async def test_revocations_and_what_is_left_of_a_tenant(limiter: Limiter, cluste
     assert (await limiter.check(Subject(tenant, ("token",)), LIMITS)).revoked
     await limiter.purge(tenant)
     assert cluster.clients[2].keys(f"{{{tenant.hex}}}:*") == []
+
+
+async def test_usage_is_taken_from_all_nodes_and_quotas_are_given_back(
+    limiter: Limiter, cluster: ClusterOfThree
+) -> None:
+    tenants = [tenant_on(cluster, node) for node in (0, 1, 2)]
+    for tenant in tenants:
+        await passed(limiter, tenant, 7)
+    counters, quotas = Counters(limiter.client, SERVED), QuotaCounters(limiter.client)
+    limiter.served.discard(tenants[0].hex)  # its server was killed before it could say so
+    async with kept_up(limiter, Metrics("1"), token_lifetime=60):
+        served = {each.tenant_id: each for each in await counters.served()}
+    assert set(tenants) <= set(served)
+    for tenant in tenants:
+        batch = await counters.take(tenant)
+        assert batch is not None
+        assert [each.counts for each in batch.counts] == [Use(requests=5, refusals=2, cost=5)._asdict()]
+        await counters.finish(tenant, batch)
+        assert await counters.take(tenant) is None
+        plan = Plan("p", requests_per_minute=1, burst=1, requests_per_day=100, requests_per_month=1000)
+        holder = cast("Tenant", SimpleNamespace(id=tenant, plan=plan))
+        assert not await quotas.is_known(holder)
+        await quotas.raise_to(holder, {"day": 4, "month": 40})
+        assert await quotas.is_known(holder)
+        assert await quotas.used(holder) == {"day": (100, 5), "month": (1000, 40)}
+    await counters.forget([served[tenant] for tenant in tenants])
+    assert not set(tenants) & {each.tenant_id for each in await counters.served()}
 
 
 async def test_a_slot_that_moves_is_followed_while_it_moves_and_afterwards(
