@@ -36,7 +36,7 @@ from tenants.transfer.copying import begin, copy_over, drop_schema, empty, schem
 from tenants.transfer.journal import Move
 
 #: Seconds for the news of the fence to reach every process, those included that miss its message and look for it.
-_SETTLE: Final = 1.0
+SETTLE: Final = 1.0
 
 Progress = Callable[[int, int], None]
 How = Literal["moved", "resumed", "finished", "rolled back"]
@@ -69,13 +69,13 @@ class Mover:
         *,
         told: Callable[[AsyncSession, Move], None] | None = None,
         on_progress: Progress | None = None,
-        settle: float = _SETTLE,
+        settle: float | None = None,
     ) -> None:
         self._database = database
         self._registry = registry
         self._told = told
         self._on_progress = on_progress
-        self._settle = settle
+        self._settle = SETTLE if settle is None else settle
         self._rows: dict[str, int] = {}
 
     async def move(self, slug: str, to: str | None, keep: timedelta) -> Moved:

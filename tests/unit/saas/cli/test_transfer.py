@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from saas.cli import app
+from tenants.transfer import moving, passphrase
 
 Saas = Callable[..., Result]
 _OWNER = ("--owner-email", "ann@example.com", "--json")
@@ -31,6 +32,8 @@ async def saas(environment: dict[str, str]) -> AsyncIterator[Saas]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (environment | {"SAAS_DATABASE_URL": home, "SAAS_DATABASES__EU": away}).items():
             patch.setenv(name, value)
+        patch.setattr(moving, "SETTLE", 0.0)  # no server has to hear of it
+        patch.setattr(passphrase, "_COST", 2)
         yield run
     for name in names:
         await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
