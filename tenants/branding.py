@@ -12,13 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tenants.changes import mark_changed
 from tenants.errors import InvalidBranding
 from tenants.models import LogoRow, TenantRow
-from tenants.registry import Tenant
+from tenants.names import check_text
+from tenants.registry import Registry, Tenant
 
 #: Bytes of a logo: every page loads it.
 MAX_LOGO: Final = 65_536
 _COLOUR: Final = re.compile(r"#[0-9a-f]{6}")
 #: By how its content begins; what it is called proves nothing. No SVG, which can hold scripts.
 _MEDIA_TYPES: Final = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
+MEDIA_TYPES: Final = tuple(_MEDIA_TYPES.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +29,33 @@ class Logo:
     content: bytes
 
 
+async def set_looks(
+    session: AsyncSession, registry: Registry, tenant: Tenant, *, name: str, accent: str | None
+) -> Tenant:
+    """Name and colour at once; the tenant as it is then. Raises InvalidName and InvalidBranding."""
+    row = await registry.changeable(session, tenant.slug)
+    checked = check_text(name, "name")
+    if row.name != checked:
+        row.name = checked
+        mark_changed(session, tenant.id)
+    if row.accent != check_accent(accent):
+        await set_accent(session, tenant, accent)
+    await session.flush()
+    return await registry.get(session, tenant.slug)
+
+
 async def set_accent(session: AsyncSession, tenant: Tenant, accent: str | None) -> None:
     """The colour of buttons and links; None: the platform's own. Raises InvalidBranding."""
+    row = await session.get_one(TenantRow, tenant.id)
+    row.accent = check_accent(accent)
+    mark_changed(session, tenant.id)
+
+
+def check_accent(accent: str | None) -> str | None:
+    """The colour as it is stored. Raises InvalidBranding."""
     if accent is not None and not _COLOUR.fullmatch(accent.lower()):
         raise InvalidBranding(f"{accent!r} is not a colour: write it like #3451d1")
-    row = await session.get_one(TenantRow, tenant.id)
-    row.accent = accent and accent.lower()
-    mark_changed(session, tenant.id)
+    return accent and accent.lower()
 
 
 async def set_logo(session: AsyncSession, tenant: Tenant, content: bytes | None) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Literal, get_args
 from uuid import UUID
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -36,6 +36,10 @@ _LEAST_LIFETIME: Final = 900
 MOST_PASSWORD_MIN: Final = 64
 _MOST_DOMAINS: Final = 50
 _policies: Final[Table] = PolicyRow.metadata.tables[PolicyRow.__tablename__]
+#: Of whoever changes it, from before they read it: there may be no row yet that could be locked.
+_LOCK: Final = select(
+    func.pg_advisory_xact_lock(func.hashtextextended("sign-in policy of " + func.current_schema(), 0))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,10 @@ class PolicyService:
             "password_min": (MIN_LENGTH, MOST_PASSWORD_MIN),
         }
 
-    async def read(self, session: AsyncSession) -> Policy:
+    async def read(self, session: AsyncSession, *, lock: bool = False) -> Policy:
+        """With `lock`, nobody else changes it until this transaction ends."""
+        if lock:
+            await session.execute(_LOCK)
         return policy_of((await session.execute(select(*COLUMNS))).one_or_none())
 
     async def change(
@@ -84,7 +91,8 @@ class PolicyService:
         Sessions of people who need a second factor from now on, and began without one, end; but `keep`, of the person
         who changes it.
         """
-        checked = self._checked(policy)
+        checked = self.check(policy)
+        await session.execute(_LOCK)
         now = utc_now()
         values = {**asdict(checked), "allowed_email_domains": list(checked.allowed_email_domains), "updated_at": now}
         statement = insert(_policies).values(name=_ROW, created_at=now, **values)
@@ -105,7 +113,8 @@ class PolicyService:
             roles = None if policy.second_factor == "everyone" else _ADMINS
             await self._sessions.end_single_factor(session, tenant, roles=roles, keep=keep)
 
-    def _checked(self, policy: Policy) -> Policy:
+    def check(self, policy: Policy) -> Policy:
+        """As it would be kept. Raises InvalidPolicy."""
         if policy.second_factor not in REQUIRED:
             raise InvalidPolicy(f"A second factor is required of {', '.join(REQUIRED)}: choose one of these")
         for name, (least, most) in self.limits.items():

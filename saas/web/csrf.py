@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl
 
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 
 from saas.kit.crypto import same
@@ -28,6 +29,8 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{86}==")
 _MAC_BYTES: Final = 32
 #: A form of a page has few fields; more is not one of ours.
 _MAX_FIELDS: Final = 64
+_MAX_FILES: Final = 1
+_UPLOADS: Final = "saas.uploads"
 
 
 class CsrfError(PageError):
@@ -95,15 +98,36 @@ class Csrf:
 async def read_form(request: Request) -> dict[str, str]:
     """The fields of a form that a page of ours sent, the last value of each; checked with `app.state.csrf`.
 
-    Raises CsrfError, and PageError where the body is no form.
+    A file that came with them is kept for `uploaded`. Raises CsrfError, and PageError where the body is no form.
     """
     try:
-        body = (await request.body()).decode()
-        form = dict(parse_qsl(body, keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS))
-    except ValueError as error:  # UnicodeDecodeError is one too
+        if request.headers.get("content-type", "").startswith("multipart/form-data"):
+            form = await _read_parts(request)
+        else:
+            body = (await request.body()).decode()
+            form = dict(parse_qsl(body, keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS))
+    except (ValueError, HTTPException) as error:  # UnicodeDecodeError is a ValueError too
         raise PageError("The form could not be read. Go back, reload the page, and try again.") from error
     csrf: Csrf = request.app.state.csrf
     csrf.check(request, form)
+    return form
+
+
+def uploaded(request: Request, name: str) -> bytes:
+    """The content of the file that `read_form` found under this name; nothing where there was none."""
+    content: bytes = request.scope.get(_UPLOADS, {}).get(name, b"")
+    return content
+
+
+async def _read_parts(request: Request) -> dict[str, str]:
+    form: dict[str, str] = {}
+    files: dict[str, bytes] = request.scope.setdefault(_UPLOADS, {})
+    async with request.form(max_files=_MAX_FILES, max_fields=_MAX_FIELDS) as sent:
+        for name, value in sent.multi_items():
+            if isinstance(value, str):
+                form[name] = value
+            else:
+                files[name] = await value.read()
     return form
 
 

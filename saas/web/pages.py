@@ -137,7 +137,11 @@ def _ago(moment: datetime) -> str:
             return "just now"
         if count < until:
             return f"{count} {unit}{'s' * (count > 1)} ago"
-    return f"on {moment.day} {moment:%B %Y}"
+    return f"on {_day(moment)}"
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment.day} {moment:%B %Y}"
 
 
 def _grouped(items: list[Any], attribute: str) -> Mapping[str, list[Any]]:
@@ -157,5 +161,5 @@ _environment: Final = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.filters |= {"ago": _ago, "grouped": _grouped, "version": lambda text: version(text.encode())}
+_environment.filters |= {"ago": _ago, "day": _day, "grouped": _grouped, "version": lambda text: version(text.encode())}
 _environment.globals["asset"] = asset

@@ -53,6 +53,8 @@ FORMS: dict[str, dict[str, str]] = {
     "/signin/second": {"code": "123456"},
     "/signin/enrol": {"secret": "s", "code": "123456"},
     **{f"{path}/passkey": {"state": "s", "credential": "{}"} for path in _ASKING_FOR_PASSKEYS},
+    **{f"/console/{path}": {} for path in ("security/policy", "branding", "branding/logo", "branding/logo/remove")},
+    **{f"/console/domains{path}": {"host": "login.people.example"} for path in ("", "/look", "/remove")},
     "/reset": {"email": "ann@people.example"},
     "/reset/{token}": {"new_password": "nine quiet rivers"},
     "/invitation/{token}": {"name": "Eve", "new_password": "nine quiet rivers"},
@@ -62,6 +64,8 @@ PAGES = {
     *(("GET", path) for path in (AUTHORIZE, "/device", LOGOUT, "/signin", "/signout", "/account")),
     *(("GET", path) for path in ("/signin/second", "/signin/enrol", "/confirm", "/account/security")),
     *(("GET", path) for path in ("/account/security/totp", "/account/security/passkeys")),
+    *(("GET", f"/console/{path}") for path in ("security", "security/policy", "keys", "domains", "branding")),
+    ("GET", "/console/branding/preview.css"),
     *(("GET", path) for path in ("/reset", "/reset/{token}", "/invitation/{token}")),
     *(("GET", path) for path in ("/console", "/console/{path:path}")),
 }
