@@ -7,7 +7,16 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from saas.api import audit, clients, consents, usage
+from saas.api import audit, clients, consents, domains, roles, settings, usage, users
 
 #: In the order of the OpenAPI document.
-routers: Final[list[APIRouter]] = [clients.router, consents.router, audit.router, usage.router]
+routers: Final[list[APIRouter]] = [
+    users.router,
+    roles.router,
+    clients.router,
+    consents.router,
+    audit.router,
+    usage.router,
+    settings.router,
+    domains.router,
+]
