@@ -1,6 +1,7 @@
 """Who is charged for a request, and how much.
 
-* With an access token: the tenant, within it the client's and the user's share, and what the route weighs.
+* With an access token: the tenant, within it the client's and the user's share, and what the route weighs. Whoever is
+  refused for a quota can still look at what was used: there, only the rates hold.
 * Where clients authenticate, before anybody is known: each address at the tenant, and each client that it claims to be;
   so a stranger cannot use up what belongs to the tenant. These limits hold whatever the plan's shadow.
 * All others by their address, whatever the tenant: it has a slot of its own, and so a script call of its own.
@@ -16,6 +17,7 @@ from starlette.types import Scope
 
 from saas.ratelimit.costs import Weight
 from saas.ratelimit.decision import Limit
+from saas.ratelimit.errors import USAGE_PATH
 from saas.ratelimit.limiter import Subject
 from saas.ratelimit.policy import address_limits, limits_of
 from saas.web.address import client_address, site_of
@@ -55,6 +57,8 @@ class Charges:
         if caller is not None:
             client, user = caller.client_id, caller.subject
             limits = limits_of(plan)
+            if scope["path"] == USAGE_PATH:
+                return Charge(Subject(tenant.id, caller.token_ids, "", client, user, home=tenant), limits.looking)
             return Charge(
                 Subject(tenant.id, caller.token_ids, "", client, user, True, "", tenant),
                 limits.without_user if user == client else limits.with_user,

@@ -23,7 +23,7 @@ local DAY = 86400000000
 local SLACK = 1000 -- milliseconds that a key outlives its meaning
 local BUSY_PAUSE = 1000000
 local HOUR = 3600000000
-local USAGE_SECONDS = 40 * 86400 -- in which a worker comes by and takes it away
+local USAGE_SECONDS = 40 * 86400 -- from the first count on, in which a worker comes by and takes it away
 
 local call, number, match, format = redis.call, tonumber, string.match, string.format
 local floor, ceil, min, max = math.floor, math.ceil, math.min, math.max
@@ -138,7 +138,7 @@ if whose then
       call("HINCRBY", key, field .. "would_refuse", 1)
     end
   end
-  if first == 1 then call("EXPIRE", key, USAGE_SECONDS) end
+  if first == 1 and call("TTL", key) < 0 then call("EXPIRE", key, USAGE_SECONDS) end
 end
 
 return reply

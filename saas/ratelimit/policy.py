@@ -20,6 +20,8 @@ class PlanLimits(NamedTuple):
     with_user: tuple[Limit, ...]
     #: Of a request of a client on its own behalf.
     without_user: tuple[Limit, ...]
+    #: Of a request that looks at what was used: also where a quota is used up, and not a part of it.
+    looking: tuple[Limit, ...]
     #: Where clients authenticate: for each address, and for each client that an address claims to be.
     token: tuple[Limit, ...]
 
@@ -63,8 +65,9 @@ def _limits_of(plan: Plan) -> PlanLimits:
         tenant.append(_share("client", plan, plan.client_share, "client"))
     user = [] if plan.user_share is None else [_share("user", plan, plan.user_share, "user")]
     # The last one, always: whoever holds a lease finds its key there.
+    looking = tuple(limit for limit in tenant if isinstance(limit, Rate))
     running = [] if plan.concurrent is None else [Concurrency("concurrent", plan.concurrent)]
-    return PlanLimits((*tenant, *user, *running), (*tenant, *running), token)
+    return PlanLimits((*tenant, *user, *running), (*tenant, *running), looking, token)
 
 
 def _share(name: str, plan: Plan, percent: int, of_each: Part) -> Rate:

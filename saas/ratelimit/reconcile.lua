@@ -23,6 +23,6 @@ end
 local usage = KEYS[quotas + 2]
 if usage then
   for i = 3 * quotas + 2, #ARGV, 2 do redis.call("HINCRBY", usage, ARGV[i], ARGV[i + 1]) end
-  redis.call("EXPIRE", usage, USAGE_SECONDS)
+  if redis.call("TTL", usage) < 0 then redis.call("EXPIRE", usage, USAGE_SECONDS) end
 end
 return 1

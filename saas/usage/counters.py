@@ -1,7 +1,7 @@
 """What the limiter has counted in Valkey: which tenants, and the counters of one, taken away exactly once.
 
 A tenant's counters are one hash, `{tenant}:usage`, with fields `<hour>:<client>:<what>`: the hour in seconds since
-1970. It lives for forty days after the last hour that was new to it.
+1970. It lives for forty days, unless it is taken away before.
 """
 
 import logging

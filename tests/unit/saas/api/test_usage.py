@@ -23,14 +23,33 @@ async def test_usage_of_a_program_that_reads_it(
     assert used_by.pop("client_id")
     assert found["totals"] == {"requests": 3, "refusals": 0, "would_refuse": 0, "cost": 3} == used_by
     for quota in found["quotas"]:
-        assert (quota["used"], quota["remaining"]) == (4, quota["limit"] - 4), "this request too"
-        assert quota["projected"] >= 4
+        assert (quota["used"], quota["remaining"]) == (3, quota["limit"] - 3), "to look takes nothing"
+        assert quota["projected"] >= 3
         assert datetime.fromisoformat(quota["resets_at"]) > now
     assert found["quotas"][0]["calendar"] == "day"
     own = (await client.get("/api/v1/usage", params={"client_id": "nobody"})).json()
     assert (own["totals"]["requests"], own["clients"], len(own["periods"])) == (0, [], 7 * 24 + 1)
     stranger = await machine(other_tenant, ["usage:read"])
     assert (await stranger.get("/api/v1/usage")).json()["clients"] == []
+
+
+async def test_one_can_look_where_the_quota_is_used_up(
+    services: Services, machine: MakeMachine, tenant: Tenant
+) -> None:
+    client = await machine(tenant, ["usage:read", "projects:read"])
+    limit = tenant.plan.requests_per_day
+    today = int(datetime.now(UTC).timestamp()) // 86_400
+    await services.redis.set(f"{{{tenant.id.hex}}}:limit:day", f"{today}:{limit}")
+    refused = await client.get("/api/v1/projects")
+    assert refused.status_code == 429
+    shown = await client.get(refused.json()["usage"])
+    assert shown.json()["quotas"][0]["remaining"] == 0
+    assert "q=" in shown.headers["RateLimit-Policy"]
+    assert '"day"' not in shown.headers["RateLimit-Policy"]
+    assert await services.redis.ttl(f"{{{tenant.id.hex}}}:usage") > timedelta(days=2).total_seconds()
+    await services.collector.collect(tenant)
+    totals = (await client.get("/api/v1/usage")).json()["totals"]
+    assert totals == {"requests": 0, "refusals": 1, "would_refuse": 0, "cost": 0}
 
 
 async def test_what_is_not_answered(machine: MakeMachine, tenant: Tenant) -> None:
