@@ -33,7 +33,7 @@ _FIELDS: Final = {
 }
 #: Those that are not shown as gauges.
 _LIMITS: Final = tuple(_FIELDS)[:9]
-_MINUTE: Final = 60
+_UNITS: Final = (("hour", 3600), ("minute", 60), ("second", 1))
 
 
 @reads("usage:read", detached=True)
@@ -73,7 +73,8 @@ def _value(field: str, value: Any) -> str:
     if field == "audit_days":
         return f"{value:,} days"
     if field == "token_lifetime":
-        return f"{value // _MINUTE} minutes" if value >= _MINUTE else f"{value} seconds"
+        number, unit = next((value // length, unit) for unit, length in _UNITS if value % length == 0)
+        return f"{number} {unit}{'s' * (number > 1)}"
     return f"{value:,}"
 
 
