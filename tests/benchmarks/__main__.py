@@ -5,23 +5,19 @@ Machines are noisy, so the figures to compare are the ratios, and each is the me
 
 import argparse
 import asyncio
-import base64
-import os
+import json
 import statistics
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from dataclasses import asdict
 
 import asyncpg
-import httpx
 from rich.console import Console
 from rich.table import Table
 
-from saas.dev import embedded
-from tests.benchmarks.processes import Result, Step, Target, measure, server
+from tests.benchmarks.processes import Result, Target, databases, measure, server
 from tests.benchmarks.round_trips import count_round_trips
-from tests.benchmarks.workload import Workload, prepare
+from tests.benchmarks.workload import get, prepare
 
 
 def main() -> None:
@@ -29,6 +25,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0, help="of load for each target and round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=50)
+    parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with _targets(options.connections) as targets:
         ours = {target.name: target.steps for target in targets if target.name in FLOOR_OF}
@@ -39,7 +36,11 @@ def main() -> None:
             {t.name: measure(t, seconds=options.seconds, connections=options.connections) for t in targets}
             for _ in range(options.rounds)
         ]
-    Console(width=100).print(_table(rounds, round_trips))
+    if options.json:
+        rounds_by_name = [{name: asdict(result) for name, result in each.items()} for each in rounds]
+        print(json.dumps({"rounds": rounds_by_name, "round_trips": round_trips}))
+    else:
+        Console(width=100).print(_table(rounds, round_trips))
 
 
 #: Each hot path, and the floor that its rate is divided by.
@@ -68,48 +69,21 @@ def _table(rounds: list[dict[str, Result]], round_trips: dict[str, int]) -> Tabl
 @contextmanager
 def _targets(connections: int) -> Iterator[list[Target]]:
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="saas-bench-")))
-        folder.chmod(0o755)
-        servers = stack.enter_context(embedded(folder))
-        asyncio.run(_floor_table(servers.database_url))
-        environment = {
-            "SAAS_DATABASE_URL": servers.database_url,
-            "SAAS_REDIS_URL": servers.redis_url,
-            "SAAS_SECRETS_MASTER_KEY": base64.b64encode(os.urandom(32)).decode(),
-            "SAAS_PUBLIC_URL": "http://localhost:8000",
-            "SAAS_LOG_LEVEL": "warning",
-            "FLOOR_DATABASE_URL": servers.database_url,
-        }
-        os.environ.update(environment)
+        url = stack.enter_context(databases())
+        asyncio.run(_floor_table(url))
         workload = asyncio.run(prepare())
-        floor_port, floor_pid = stack.enter_context(server("tests.benchmarks.floor:app", environment))
-        port, pid = stack.enter_context(server("saas.main:create_app_from_env", environment, factory=True))
+        floor_port, floor_pid = stack.enter_context(server("tests.benchmarks.floor:app", {"FLOOR_DATABASE_URL": url}))
+        port, pid = stack.enter_context(server("saas.main:create_app_from_env", {}, factory=True))
         flow = Target("code flow", port, pid, workload.code_flow(), tuple({} for _ in range(connections)))
         measure(flow, seconds=0.1, connections=connections)  # leaves a refresh token on each connection
         yield [
-            Target("constant route", floor_port, floor_pid, (_get("/constant", "localhost"),)),
-            Target("bare select", floor_port, floor_pid, (_get("/select", "localhost"),)),
+            Target("constant route", floor_port, floor_pid, (get("/constant", "localhost"),)),
+            Target("bare select", floor_port, floor_pid, (get("/select", "localhost"),)),
             Target("token", port, pid, workload.token()),
-            Target("API request", port, pid, (_api_request(workload, port),)),
+            Target("API request", port, pid, (workload.api_request(port),)),
             flow,
             Target("refresh", port, pid, workload.refresh(), tuple(dict(values) for values in flow.values)),
         ]
-
-
-def _api_request(workload: Workload, port: int) -> Step:
-    answer = httpx.post(
-        f"http://127.0.0.1:{port}/oauth2/token",
-        headers={"Host": workload.host},
-        auth=(workload.machine.client_id, workload.machine.secret),
-        data={"grant_type": "client_credentials"},
-    )
-    answer.raise_for_status()
-    token = answer.json()["access_token"]
-    return _get(f"/api/v1/projects/{workload.project_id}", workload.host, f"Authorization: Bearer {token}\r\n")
-
-
-def _get(path: str, host: str, headers: str = "") -> Step:
-    return Step(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n")
 
 
 async def _floor_table(url: str) -> None:

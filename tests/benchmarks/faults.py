@@ -6,6 +6,7 @@ both let through of the tenant's limit, beyond what the limit allows over the wh
 
 import argparse
 import asyncio
+import json
 import statistics
 import time
 from collections.abc import Awaitable, Callable
@@ -126,7 +127,9 @@ async def run(fault: Callable[[Valkey, float], Awaitable[None]], seconds: float)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=10.0, help="for each fault; a third of it Valkey is away")
+    parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    found: dict[str, dict[str, float | bool]] = {}
     shown = Table(title=f"{ASKED} requests a second, {AMOUNT} of them allowed; {PROCESSES} limiters")
     for column in (
         "Valkey",
@@ -143,15 +146,21 @@ def main() -> None:
     for name, fault in FAULTS.items():
         seen, beyond, is_well = uvloop.run(run(fault, options.seconds))
         times = sorted(seen.times)
+        p99 = times[int(len(times) * 0.99)]
+        counts = {"answered": len(times), "errors": seen.errors, "alone": seen.degraded}
+        found[name] = counts | {"p99_ms": p99 * 1000, "max_ms": times[-1] * 1000, "beyond": beyond, "back": is_well}
         shown.add_row(
             *(name, f"{len(times):,}", str(seen.errors), f"{seen.degraded:,}"),
             f"{statistics.median(times) * 1000:.2f}",
-            f"{times[int(len(times) * 0.99)] * 1000:.1f}",
+            f"{p99 * 1000:.1f}",
             f"{times[-1] * 1000:.1f}",
             f"{max(0.0, beyond):.1%}",
             "yes" if is_well else "no",
         )
-    Console(width=120).print(shown)
+    if options.json:
+        print(json.dumps(found))
+    else:
+        Console(width=120).print(shown)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,18 @@
 """`python -m tests.benchmarks.limiter`: what a check of a request's limits costs, at 50 in flight.
 
 Through our one connection, and through the pool of redis-py with a call for each check; beside a script that does
-nothing. CPU is that of this process, and of the server, for one check. The figures are medians over the rounds.
+nothing. CPU is that of this process, and of the server, for one check. The figures are medians over the rounds. Then
+what the limiter takes of an API request.
 """
 
 import argparse
 import asyncio
+import json
 import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -28,6 +30,7 @@ from saas.ratelimit.decision import Concurrency, Limit, Quota, Rate
 from saas.ratelimit.limiter import Limiter, Subject
 from saas.ratelimit.middleware import RateLimitMiddleware
 from saas.settings import LimitsSettings
+from tests.benchmarks import share
 from tests.valkey import run_valkey
 
 EMPTY = "return 1"
@@ -196,10 +199,18 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.0, help="for each row and round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--in-flight", type=int, default=50)
+    parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with run_valkey() as valkey:
         results = uvloop.run(run(valkey.url, options.in_flight, options.seconds, options.rounds))
-    Console(width=100).print(table(results, options.in_flight))
+    of_requests = share.run(3 * options.seconds, options.rounds, options.in_flight)
+    if options.json:
+        found: dict[str, list[Any]] = {**results, **of_requests}
+        print(json.dumps({name: [asdict(each) for each in rows] for name, rows in found.items()}))
+        return
+    console = Console(width=100)
+    console.print(table(results, options.in_flight))
+    console.print(share.table(of_requests))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ nobody is behind among 10,000.
 import argparse
 import asyncio
 import base64
+import json
 import os
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from alembic.config import Config
@@ -163,6 +164,7 @@ def main() -> None:
     parser.add_argument("--tenants", type=int, default=1_000)
     parser.add_argument("--sample", type=int, default=100, help="tenants that go through Alembic")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="saas-bench-") as name:
         folder = Path(name)
@@ -170,7 +172,10 @@ def main() -> None:
         with embedded(folder / "data", valkey=False) as servers:
             url = servers.database_url
             rows = asyncio.run(run(url, folder, options.tenants, options.sample, options.processes))
-    Console(width=110).print(table(rows))
+    if options.json:
+        print(json.dumps([asdict(row) for row in rows]))
+    else:
+        Console(width=110).print(table(rows))
 
 
 if __name__ == "__main__":

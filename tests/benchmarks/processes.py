@@ -1,16 +1,21 @@
 """Server processes under measurement: started on one core, with their CPU time read from outside."""
 
+import base64
 import json
 import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
+
+from saas.dev import embedded
 
 _START_SECONDS = 30
 
@@ -48,6 +53,22 @@ class Result:
     p50: float
     p95: float
     p99: float
+
+
+@contextmanager
+def databases() -> Iterator[str]:
+    """PostgreSQL with fsync on, and Valkey, named in this process's environment; yields PostgreSQL's URL."""
+    with tempfile.TemporaryDirectory(prefix="saas-bench-") as folder:
+        Path(folder).chmod(0o755)
+        with embedded(Path(folder)) as servers:
+            os.environ |= {
+                "SAAS_DATABASE_URL": servers.database_url,
+                "SAAS_REDIS_URL": servers.redis_url,
+                "SAAS_SECRETS_MASTER_KEY": base64.b64encode(os.urandom(32)).decode(),
+                "SAAS_PUBLIC_URL": "http://localhost:8000",
+                "SAAS_LOG_LEVEL": "warning",
+            }
+            yield servers.database_url
 
 
 @contextmanager

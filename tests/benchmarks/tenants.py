@@ -6,18 +6,14 @@ remember before and after: memory that they share with nobody. A row's p95 is to
 
 import argparse
 import asyncio
-import base64
 import json
 import math
 import multiprocessing
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -26,7 +22,6 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from saas.dev import embedded
 from saas.identity.passwords import hash_password
 from saas.oauth.definition import ClientDefinition
 from saas.onboarding.service import onboard
@@ -36,7 +31,7 @@ from saas.settings import Settings
 from tenants.engine import PoolOptions
 from tenants.migrate.runner import migrate_platform
 from tenants.plan_versions import set_plan
-from tests.benchmarks.processes import Step, Target, measure, server
+from tests.benchmarks.processes import Step, Target, databases, measure, server
 from tests.benchmarks.workload import UNLIMITED
 
 #: Tenants that a process makes at the same time.
@@ -204,25 +199,9 @@ def table(rows: list[Row], connections: int) -> Table:
     return shown
 
 
-@contextmanager
-def servers() -> Iterator[str]:
-    """PostgreSQL and Valkey, in this process's environment; yields the database's URL."""
-    with tempfile.TemporaryDirectory(prefix="saas-bench-") as folder:
-        Path(folder).chmod(0o755)
-        with embedded(Path(folder)) as started:
-            os.environ |= {
-                "SAAS_DATABASE_URL": started.database_url,
-                "SAAS_REDIS_URL": started.redis_url,
-                "SAAS_SECRETS_MASTER_KEY": base64.b64encode(os.urandom(32)).decode(),
-                "SAAS_PUBLIC_URL": "http://localhost:8000",
-                "SAAS_LOG_LEVEL": "warning",
-            }
-            yield started.database_url
-
-
 def run(options: argparse.Namespace) -> dict[str, Any]:
     counts = [1, *sorted({min(100, options.tenants), options.tenants} - {1})]
-    with servers() as url:
+    with databases() as url:
         started = time.perf_counter()
         tenants = make_all(options.tenants, options.processes)
         took = time.perf_counter() - started

@@ -2,9 +2,12 @@
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
+
+import httpx
 
 from saas.oauth.clients import NewClient
 from saas.oauth.definition import ClientDefinition
@@ -39,6 +42,18 @@ class Workload:
     app: NewClient
     #: Of a person who is signed in and has consented.
     cookie: str
+
+    def api_request(self, port: int) -> Step:
+        """Read a project, with a token that the server on `port` gives."""
+        answer = httpx.post(
+            f"http://127.0.0.1:{port}/oauth2/token",
+            headers={"Host": self.host},
+            auth=(self.machine.client_id, self.machine.secret),
+            data={"grant_type": "client_credentials"},
+        )
+        answer.raise_for_status()
+        token = answer.json()["access_token"]
+        return get(f"/api/v1/projects/{self.project_id}", self.host, f"Authorization: Bearer {token}\r\n")
 
     def token(self) -> tuple[Step, ...]:
         """A client credentials request."""
@@ -89,12 +104,16 @@ class Workload:
         )
 
 
-async def prepare() -> Workload:
-    """Provision on the servers that the environment names."""
+def get(path: str, host: str, headers: str = "") -> Step:
+    return Step(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n")
+
+
+async def prepare(plan: Mapping[str, str] = UNLIMITED) -> Workload:
+    """Provision on the servers that the environment names; `plan` changes the tenant's."""
     async with open_services(Settings()) as services:
         await migrate_platform(services.database)
         async with services.database.platform_session() as session:
-            await set_plan(session, "enterprise", UNLIMITED)
+            await set_plan(session, "enterprise", plan)
         names = {"slug": "bench", "name": "Bench", "plan": "enterprise", "owner_email": "owner@bench.example"}
         onboarded = await onboard(services.database, services.registry, services.keys, **names)
         tenant = onboarded.tenant
