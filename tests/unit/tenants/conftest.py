@@ -1,8 +1,9 @@
 """A migrated database, and processes on it: each with caches of its own, as servers and commands have."""
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import asyncpg
 import pytest
@@ -30,7 +31,7 @@ class Process:
     peers: "list[Process]"
 
     @classmethod
-    def start(cls, url: str, *, pool_size: int = 4) -> "Process":
+    def start(cls, url: str, *, pool_size: int = 4, others: Mapping[str, str] = MappingProxyType({})) -> "Process":
         sent: list[bytes] = []
         peers: list[Process] = []
 
@@ -40,7 +41,7 @@ class Process:
                 peer.changes.received(message)
 
         changes = Changes(publish)
-        database = Database(url, pool_size=pool_size, pool_timeout=60.0, on_commit=changes.committed)
+        database = Database(url, others=others, pool_size=pool_size, pool_timeout=60.0, on_commit=changes.committed)
         registry = Registry(database, ORIGIN, changes, reserved_hosts=frozenset({"API.example.com:8443"}))
         return cls(database, changes, registry, sent, peers)
 
