@@ -217,7 +217,7 @@ async def test_scopes_caps_and_mail_are_needed(
     unsent = await writer.post("/api/v1/users", json={"email": "a@b.example"})
     assert (unsent.status_code, unsent.json()["type"]) == (409, "urn:saas:problem:no-mail")
     monkeypatch.setattr(app.state.people, "_mailer", Outbox())
-    async with services.database.platform_session() as session:
+    async with app.state.database.platform_session() as session:
         await set_overrides(session, tenant.slug, {"users": "2"}, None)
     answers = [await writer.post("/api/v1/users", json={"email": f"{name}@b.example"}) for name in "ab"]
     assert [answer.status_code for answer in answers] == [201, 403]
