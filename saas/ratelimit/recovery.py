@@ -154,22 +154,22 @@ class Recovery:
             log.warning("Valkey cannot be told what it missed, it will be tried again: %s", error)
 
     def _close_accounts(self) -> list[_Account]:
-        """What happened here without Valkey, by tenant."""
+        """What happened here without Valkey, by tenant: quotas and usage at once, which others compare."""
         quotas: dict[str, list[tuple[str, int, int, int]]] = {}
         now = time.time_ns() // 1000
         for key, quota, window, used in self._states.take_admitted():
             left = until_end(quota, window, now)
             if left > 0:
                 quotas.setdefault(key.partition(":")[0], []).append((key, window, used, left // 1000 + 1))
+        usage = {key.partition(":")[0]: (key, fields) for key, fields in self._usage.take().items()}
         accounts = []
-        for tag, found in quotas.items():
-            arguments = [part for _, *rest in found for part in rest]
-            accounts.append(_Account([_name(tag), *(key for key, *_ in found)], [len(found), *arguments]))
-        for key, fields in self._usage.take().items():
-            counts = [part for field in fields.items() for part in field]
-            accounts.append(_Account([_name(key.partition(":")[0]), key], [0, *counts]))
+        for tag in dict.fromkeys([*quotas, *usage]):
+            found = quotas.get(tag, [])
+            keys = [f"{tag}:told:{uuid4().hex}", *(key for key, *_ in found)]
+            arguments: list[str | int] = [len(found), *(part for _, *rest in found for part in rest)]
+            if tag in usage:
+                key, fields = usage[tag]
+                keys.append(key)
+                arguments += [part for field in fields.items() for part in field]
+            accounts.append(_Account(keys, arguments))
         return accounts
-
-
-def _name(tag: str) -> str:
-    return f"{tag}:told:{uuid4().hex}"
