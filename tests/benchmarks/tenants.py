@@ -61,6 +61,8 @@ class Row:
     p95: float
     p99: float
     cpu_us: float
+    #: Of all of PostgreSQL, for one request.
+    database_us: float
     #: Private memory of the server's backends, megabytes: of all, and of the largest.
     memory: float
     largest: float
@@ -157,6 +159,26 @@ async def backends(url: str) -> list[int]:
         await connection.close()
 
 
+async def database_cpu(url: str) -> float:
+    """Seconds, of PostgreSQL and all its processes so far."""
+    connection = await asyncpg.connect(url)
+    try:
+        parent = psutil.Process(connection.get_server_pid()).parent()
+        assert parent is not None
+        children = parent.children()
+        return sum(parent.cpu_times()[:4]) + sum(sum(_times(each)) for each in children)
+    finally:
+        await connection.close()
+
+
+def _times(process: psutil.Process) -> tuple[float, ...]:
+    """User and system; nothing where it is gone: then its parent counts it."""
+    try:
+        return tuple(process.cpu_times()[:2])
+    except psutil.NoSuchProcess:
+        return ()
+
+
 def private(pid: int) -> float:
     """Megabytes that no other process shares; 0 where it is gone: a connection was recycled while we looked."""
     try:
@@ -176,15 +198,27 @@ def measure_counts(
             asyncio.run(touch(port, choices[:count]))
             target = Target(f"{count} tenants", port, pid, (_REQUEST,), choices=tuple(choices[:count]))
             measure(target, seconds=max(1.0, seconds / 3), connections=connections)  # caches, statements
+            before = asyncio.run(database_cpu(url))
             result = measure(target, seconds=seconds, connections=connections)
+            of_database = (asyncio.run(database_cpu(url)) - before) / (result.per_second * seconds) * 1e6
             sizes = [private(backend) for backend in asyncio.run(backends(url))]
             times = (result.p50, result.p95, result.p99)
-            yield Row(after, count, result.per_second, *times, result.cpu_us, sum(sizes), max(sizes))
+            yield Row(after, count, result.per_second, *times, result.cpu_us, of_database, sum(sizes), max(sizes))
 
 
 def table(rows: list[Row], connections: int) -> Table:
     shown = Table(title=f"API requests of many tenants: one server process, {connections} at a time")
-    columns = ("recycled after", "tenants", "a second", "p50 ms", "p95 ms", "p99 ms", "p95 of one's", "CPU µs")
+    columns = (
+        "recycled after",
+        "tenants",
+        "a second",
+        "p50 ms",
+        "p95 ms",
+        "p99 ms",
+        "p95 of one's",
+        "CPU µs",
+        "database µs",
+    )
     for column in (*columns, "backends MB", "largest MB"):
         shown.add_column(column, justify="right")
     one = {row.recycled_after: row.p95 for row in rows if row.tenants == 1}
@@ -193,7 +227,7 @@ def table(rows: list[Row], connections: int) -> Table:
         shown.add_row(
             "never" if row.recycled_after == _NEVER else f"{row.recycled_after:,} tenants",
             *(f"{row.tenants:,}", f"{row.per_second:,.0f}", f"{row.p50:.1f}", f"{row.p95:.1f}", f"{row.p99:.1f}"),
-            *(f"{ratio:.2f}", f"{row.cpu_us:.0f}", f"{row.memory:.0f}", f"{row.largest:.0f}"),
+            *(f"{ratio:.2f}", f"{row.cpu_us:.0f}", f"{row.database_us:.0f}", f"{row.memory:.0f}", f"{row.largest:.0f}"),
             end_section=row is [each for each in rows if each.recycled_after == row.recycled_after][-1],
         )
     return shown
@@ -230,7 +264,7 @@ def main() -> None:
     if options.json:
         print(json.dumps(found, default=asdict))
         return
-    console = Console(width=120)
+    console = Console(width=130)
     console.print(f"{options.tenants:,} tenants made in {found['made_seconds']:.0f} s")
     console.print(table(found["rows"], options.connections))
 
