@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from sqlalchemy import Select
 from sqlalchemy.exc import SQLAlchemyError
 
-from saas.access.administration import ADMINISTRATION
+from saas.access.administration import ADMINISTRATION, ADMINISTRATIVE
 from saas.access.scopes import ScopeCatalogue
 from saas.access.verifier import TokenVerifier
 from saas.audit.actions import ACTIONS
@@ -159,7 +159,8 @@ def build_services(settings: Settings) -> Services:
         ),
         on_commit=changes.committed,
     )
-    catalogue = ScopeCatalogue([*SCOPES, *(scope for feature in FEATURES for scope in feature.SCOPES), *ADMINISTRATION])
+    scopes = [*SCOPES, *(scope for feature in FEATURES for scope in feature.SCOPES), *ADMINISTRATION]
+    catalogue = ScopeCatalogue(scopes, administrative=ADMINISTRATIVE)
     registry = Registry(database, origin, changes, reserved_hosts=hosts)
     sealer = Sealer(master_key, [decode_key(key) for key in settings.secrets.previous_keys])
     keys = KeyService(database, sealer, changes)

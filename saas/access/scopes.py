@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +18,11 @@ class Scope:
 class ScopeCatalogue:
     """Every scope that this deployment knows, in the order in which features declare them."""
 
-    def __init__(self, scopes: Iterable[Scope]) -> None:
-        """Raises ValueError where two features declare the same scope."""
+    def __init__(self, scopes: Iterable[Scope], administrative: Iterable[str] = ()) -> None:
+        """`administrative`: the names of those that open the console. Raises ValueError where two features declare the
+        same scope.
+        """
+        self.administrative: Final = frozenset(administrative)
         self._scopes: dict[str, Scope] = {}
         for scope in scopes:
             if scope.name in self._scopes:

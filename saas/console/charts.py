@@ -44,10 +44,7 @@ class HourChart:
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """So much of a limit. `share` and `projected` are percent of the drawing, which may be longer than the limit is.
-
-    `limit` None: there is none.
-    """
+    """So much of a limit; `share` and `projected` are percent of it, at most all. `limit` None: there is none."""
 
     label: str
     used: int
@@ -87,15 +84,13 @@ def quota_gauge(quota: QuotaUse, now: datetime) -> Gauge:
     """So far, and what it comes to if it goes on so. Of a period that has hardly begun nothing is foretold."""
     level: Level = "bad" if quota.used >= quota.limit else "warn" if quota.projected > quota.limit else "good"
     foretold = f"about {quota.projected:,} by the end of the {quota.calendar}" if quota.used else ""
-    # Where it would come to more than the limit, the limit is not the end of the drawing.
-    whole = max(quota.limit, min(quota.projected, 2 * quota.limit), 1)
     return Gauge(
         f"Requests {_DURATIONS[quota.calendar]}",
         quota.used,
         quota.limit,
         level,
-        round(min(100, 100 * quota.used / whole), 1),
-        round(min(100, 100 * quota.projected / whole), 1),
+        _percent(quota.used, quota.limit),
+        _percent(quota.projected, quota.limit),
         "; ".join(filter(None, [foretold, f"begins anew in {_until(quota.resets_at, now)}"])),
     )
 
@@ -103,9 +98,14 @@ def quota_gauge(quota: QuotaUse, now: datetime) -> Gauge:
 def cap_gauge(label: str, used: int, limit: int | None) -> Gauge:
     if limit is None:
         return Gauge(label, used, None)
-    share = used / limit if limit else float(used > 0 or limit == 0)
-    level: Level = "bad" if used >= limit > 0 else "warn" if share >= NEARLY and limit > 0 else "good"
-    return Gauge(label, used, limit, level, round(min(100.0, 100 * share), 1) if limit else 0.0)
+    level: Level = "good"
+    if limit:
+        level = "bad" if used >= limit else "warn" if used >= NEARLY * limit else "good"
+    return Gauge(label, used, limit, level, _percent(used, limit))
+
+
+def _percent(count: int, limit: int) -> float:
+    return round(min(100.0, 100 * count / limit), 1) if limit else 0.0
 
 
 def _part(count: int, top: int) -> float:

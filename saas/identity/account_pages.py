@@ -26,6 +26,7 @@ from saas.identity.errors import InvalidPersonName, TooManyAttempts, WeakPasswor
 from saas.identity.mails import password_changed_mail
 from saas.identity.password_rules import check_new_password
 from saas.identity.passwords import hash_password
+from saas.identity.roles import scopes_of
 from saas.identity.service import MAX_NAME, email_key
 from saas.identity.sessions import SignedIn
 from saas.web.csrf import read_form
@@ -167,10 +168,12 @@ async def _account(
         }
         for found in await state.sessions.list(session, person.user_id)
     ]
+    scopes = await scopes_of(session, person.roles, state.catalogue)
     return render(
         request,
         "identity/account.html",
         status or (422 if errors else 200),
+        console=not scopes.isdisjoint(state.catalogue.administrative),
         user={"name": person.name if name is None else name, "email": person.email},
         min_length=(await state.policies.read(session)).password_min,
         factors=await state.factors.of(session, person.user_id),

@@ -123,6 +123,7 @@ def _security(**changes: Any) -> dict[str, Any]:
 def _account(**changes: Any) -> dict[str, Any]:
     plain = {
         "user": User(),
+        "console": True,
         "min_length": 10,
         "factors": _NO_FACTORS,
         "sessions": _SESSIONS,

@@ -264,6 +264,7 @@ def build_world(services: Services, settings: Settings) -> World:
         "mailer": outbox,
         "background": background,
         "connected_apps": apps,
+        "catalogue": services.catalogue,
         "csrf": Csrf(decode_key(settings.secrets.master_key), secure=False),
     }
     for name, value in state.items():
