@@ -18,6 +18,8 @@ from tenants.errors import InvalidArchive
 
 #: Bytes of a member, so that neither side ever holds more.
 MAX_MEMBER: Final = 8 << 20
+#: Members of a file: with those that we write, some 400 GB.
+MAX_MEMBERS: Final = 100_000
 _BLOCK: Final = 512
 _MAX_WINDOW: Final = 8 << 20
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_./]{0,98}")
@@ -72,10 +74,14 @@ def members(path: Path) -> Iterator[tuple[str, bytes]]:
     """Name and content of each. Raises InvalidArchive."""
     with path.open("rb") as file:
         packed = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).stream_reader(file)
+        count = 0
         try:
             while (name_and_size := _header(_read(packed, _BLOCK))) is not None:
                 name, size = name_and_size
                 content = _read(packed, size)
+                count += 1
+                if count > MAX_MEMBERS:
+                    raise InvalidArchive("The archive has more members than `saas tenants export` writes")
                 _read(packed, -size % _BLOCK)
                 yield name, content
         except zstandard.ZstdError as error:
