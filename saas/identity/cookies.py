@@ -9,8 +9,8 @@ from starlette.responses import Response
 from tenants.registry import Tenant
 
 #: `pending`: whose password was right, until the second step. `passkey`: what challenges to this browser are bound to.
-#: `flash`: what the next page says once.
-Kind = Literal["session", "pending", "passkey", "flash"]
+#: `flash`: what the next page says once. `secret`: that of an app, which the next page shows once.
+Kind = Literal["session", "pending", "passkey", "flash", "secret"]
 
 
 def cookie_name(tenant: Tenant, kind: Kind = "session") -> str:

@@ -24,10 +24,15 @@ class Powers(Protocol):
     def first_party(self) -> bool: ...
 
 
-def check_powers(by: Authority | None, client: Powers) -> None:
-    """`by`: who does it; None: an operator, who may do all. Raises BeyondAuthority."""
+def may_have(by: Authority | None, client: Powers) -> bool:
+    """`by`: whoever acts; None: an operator, who may do all."""
     acts_unasked = client.first_party or "client_credentials" in client.grant_types
-    if by is not None and acts_unasked and not by.covers(client.scopes):
+    return by is None or not acts_unasked or by.covers(client.scopes)
+
+
+def check_powers(by: Authority | None, client: Powers) -> None:
+    """Raises BeyondAuthority."""
+    if not may_have(by, client):
         raise BeyondAuthority(
             "This app would act without asking anybody, and may do what you may not: choose fewer scopes, "
             "or ask somebody whose role allows all of them"

@@ -141,6 +141,10 @@ class ClientService:
         rows = await session.scalars(select(ClientRow).order_by(ClientRow.created_at, ClientRow.id))
         return await infos_of(session, list(rows))
 
+    async def count(self, session: AsyncSession) -> int:
+        """Without those that are revoked."""
+        return await session.scalar(select(func.count()).select_from(LIVE.subquery())) or 0
+
     async def rotate_secret(
         self,
         session: AsyncSession,

@@ -82,7 +82,9 @@ async def page_of_clients(
 
 async def read_client(session: AsyncSession, client_id: str) -> ClientInfo:
     """Raises ClientNotFound, also for one that is revoked."""
-    row = await session.scalar(select(ClientRow).where(ClientRow.client_id == client_id[:255]))
+    row = (
+        await session.scalar(select(ClientRow).where(ClientRow.client_id == client_id)) if _can_be(client_id) else None
+    )
     if row is None or row.revoked_at is not None:
         raise ClientNotFound("There is no such app: it may have been deleted")
     return (await infos_of(session, [row]))[0]
@@ -90,7 +92,8 @@ async def read_client(session: AsyncSession, client_id: str) -> ClientInfo:
 
 async def locked(session: AsyncSession, client_id: str) -> ClientRow:
     """Raises ClientNotFound."""
-    row = await session.scalar(select(ClientRow).where(ClientRow.client_id == client_id).with_for_update())
+    one = select(ClientRow).where(ClientRow.client_id == client_id).with_for_update()
+    row = await session.scalar(one) if _can_be(client_id) else None
     if row is None:
         raise ClientNotFound(f"There is no client {client_id!r}: `saas clients list` shows those that exist")
     return row
@@ -107,6 +110,11 @@ async def infos_of(session: AsyncSession, rows: Sequence[ClientRow]) -> list[Cli
     for client, expires_at in await session.execute(secrets) if ends else ():
         ends[client].append(expires_at)
     return [_info(row, ends[row.id]) for row in rows]
+
+
+def _can_be(client_id: str) -> bool:
+    """PostgreSQL takes no NUL."""
+    return client_id.isascii() and client_id.isprintable()
 
 
 def target_of(row: ClientRow) -> Target:
