@@ -34,6 +34,8 @@ OPEN = {
     )
 }
 _ASKING_FOR_PASSKEYS = ("/signin", "/signin/second", "/signin/enrol", "/confirm")
+#: What an administrator does to somebody with a button.
+_DEEDS = ("disable", "enable", "end-sessions", "reset-factors", "resend-invitation", "withdraw-invitation")
 #: For people, with the form that they send there.
 FORMS: dict[str, dict[str, str]] = {
     AUTHORIZE: {"decision": "allow", "scopes": "openid"},
@@ -55,6 +57,18 @@ FORMS: dict[str, dict[str, str]] = {
     **{f"{path}/passkey": {"state": "s", "credential": "{}"} for path in _ASKING_FOR_PASSKEYS},
     **{f"/console/{path}": {} for path in ("security/policy", "branding", "branding/logo", "branding/logo/remove")},
     **{f"/console/domains{path}": {"host": "login.people.example"} for path in ("", "/look", "/remove")},
+    "/console/people/invite": {"emails": "eve@people.example", "roles": "member"},
+    "/console/people/{user_id}": {"name": "Eve", "roles": "member"},
+    **{f"/console/people/{{user_id}}/{deed}": {} for deed in _DEEDS},
+    "/console/new-role": {"name": "support", "scopes": "projects:read"},
+    "/console/roles/{name}": {"scopes": "projects:read"},
+    "/console/roles/{name}/delete": {},
+    "/console/audit/verify": {},
+    "/console/audit/export": {"format": "csv"},
+    "/console/apps/new": {"kind": "machine", "name": "Eve", "scopes": "projects:read"},
+    "/console/apps/{client_id}/edit": {"name": "Eve", "scopes": "openid"},
+    **{f"/console/apps/{{client_id}}/{deed}": {} for deed in ("secret", "revoke-tokens", "delete")},
+    "/console/consents/revoke": {},
     "/reset": {"email": "ann@people.example"},
     "/reset/{token}": {"new_password": "nine quiet rivers"},
     "/invitation/{token}": {"name": "Eve", "new_password": "nine quiet rivers"},
@@ -67,7 +81,12 @@ PAGES = {
     *(("GET", f"/console/{path}") for path in ("security", "security/policy", "keys", "domains", "branding")),
     ("GET", "/console/branding/preview.css"),
     *(("GET", path) for path in ("/reset", "/reset/{token}", "/invitation/{token}")),
-    *(("GET", path) for path in ("/console", "/console/{path:path}")),
+    *(("GET", f"/console{path}") for path in ("", "/plan", "/audit", "/audit/{event_id}", "/{path:path}")),
+    *(("GET", f"/console/apps{path}") for path in ("", "/new", "/{client_id}")),
+    *(("GET", f"/console/apps/{{client_id}}/{path}") for path in ("edit", "secret", "delete")),
+    ("GET", "/console/consents"),
+    *(("GET", f"/console/people{path}") for path in ("", "/invite", "/{user_id}")),
+    *(("GET", path) for path in ("/console/roles", "/console/new-role", "/console/roles/{name}")),
 }
 #: What the owner of a token may call.
 RESOURCES = {("GET", "/oauth2/userinfo"), ("POST", "/oauth2/userinfo")}
@@ -160,7 +179,16 @@ def _address(path: str, ours: Side) -> str:
     """Where our own person would send a form, or look."""
     query = f"?{urlencode(ours.app.request(prompt='consent'))}" if path == AUTHORIZE else ""
     token = ours.reset if path.startswith("/reset/") else ours.invitation
-    return path.replace("{token}", token).replace("{path:path}", "nothing") + query
+    parts = {
+        "{token}": token,
+        "{path:path}": "nothing",
+        "{user_id}": str(ours.user_id),
+        "{client_id}": ours.app.client_id,
+        "{name}": "support",
+    }
+    for parameter, part in parts.items():
+        path = path.replace(parameter, part)
+    return path + query
 
 
 def _at_pages() -> Iterator[tuple[str, Endpoint, Attempt, Refused]]:
