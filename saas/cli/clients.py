@@ -166,6 +166,100 @@ def revoke(client_id: _ClientId, slug: _Tenant, as_json: JsonOption = False) -> 
         output.note(f"{client_id} is revoked." if changed else f"{client_id} was revoked before; nothing was changed.")
 
 
+@app.command()
+def revoke_tokens(
+    client_id: _ClientId,
+    slug: _Tenant,
+    consents: Annotated[bool, typer.Option("--consents", help="Ask people anew whether they let it in, too.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Revoke all tokens that a client has, within a second. It may go on to get new ones."""
+
+    async def work(services: "Services") -> dict[str, int]:
+        tenant = await _tenant(services, slug)
+        async with services.database.tenant_session(tenant) as session:
+            ended = await services.apps.revoke_tokens(session, tenant, client_id, consents=consents)
+            return ended._asdict()
+
+    _print_secret({"tenant": slug, "client_id": client_id, **run(work)}, "Its tokens are revoked.", as_json)
+
+
+@app.command()
+def update(
+    *,
+    client_id: _ClientId,
+    slug: _Tenant,
+    name: Annotated[str | None, typer.Option(help="What people call it.", show_default=False)] = None,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="All that it may ask for, in quotes or repeated.", show_default=False)
+    ] = None,
+    redirect_uri: Annotated[
+        list[str] | None, typer.Option(help="All of them; can be repeated.", show_default=False)
+    ] = None,
+    post_logout_redirect_uri: Annotated[
+        list[str] | None, typer.Option(help="All of them; can be repeated.", show_default=False)
+    ] = None,
+    backchannel_logout_uri: Annotated[
+        str | None, typer.Option(help="Where it is told of sessions that are over; '' for nowhere.", show_default=False)
+    ] = None,
+    jwks: Annotated[
+        typer.FileText | None, typer.Option(help="A file with its public keys: these replace all.", show_default=False)
+    ] = None,
+    first_party: Annotated[
+        bool | None, typer.Option("--first-party/--third-party", help="Whether it is your own.", show_default=False)
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change a client. What is not named stays as it is; what is a list is given as a whole."""
+    given: dict[str, Any] = {
+        "name": name,
+        "scopes": " ".join(scope).split() if scope else None,
+        "redirect_uris": redirect_uri or None,
+        "post_logout_redirect_uris": post_logout_redirect_uri or None,
+        "jwks": None if jwks is None else jwks.read(),
+        "first_party": first_party,
+    }
+    changes = {field: value for field, value in given.items() if value is not None}
+    if backchannel_logout_uri is not None:
+        changes["backchannel_logout_uri"] = backchannel_logout_uri or None
+    if not changes:
+        raise typer.BadParameter("say what to change, with --name, --scope, --redirect-uri, --jwks: see --help")
+
+    async def work(services: "Services") -> bool:
+        tenant = await _tenant(services, slug)
+        async with services.database.tenant_session(tenant) as session:
+            return await services.apps.change(session, tenant, client_id, changes)
+
+    changed = run(work)
+    if as_json:
+        output.print_json({"tenant": slug, "client_id": client_id, "changed": changed})
+    else:
+        output.note(f"{client_id} is changed." if changed else f"{client_id} was like that already.")
+
+
+@app.command()
+def delete(
+    client_id: _ClientId,
+    slug: _Tenant,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete a client for good: its secrets, its tokens, and what people have allowed it."""
+    if not yes:
+        typer.confirm(f"Delete {client_id} of {slug} for good?", abort=True, err=True)
+
+    async def work(services: "Services") -> None:
+        tenant = await _tenant(services, slug)
+        async with services.database.tenant_session(tenant) as session:
+            await services.apps.delete(session, tenant, client_id)
+
+    run(work)
+    if as_json:
+        output.print_json({"tenant": slug, "client_id": client_id, "deleted": True})
+    else:
+        output.note(f"{client_id} is deleted.")
+
+
 async def _tenant(services: "Services", slug: str) -> "Tenant":
     async with services.database.platform_session() as session:
         tenant = await services.registry.get(session, slug)
@@ -174,7 +268,7 @@ async def _tenant(services: "Services", slug: str) -> "Tenant":
     return tenant
 
 
-def _print_secret(document: dict[str, str], message: str, as_json: bool) -> None:
+def _print_secret(document: dict[str, Any], message: str, as_json: bool) -> None:
     if as_json:
         output.print_json(document)
         return
@@ -186,6 +280,7 @@ def _document(client: "ClientInfo") -> dict[str, Any]:
     return {
         "client_id": client.client_id,
         "name": client.name,
+        "kind": client.kind.name,
         "grant_types": client.grant_types,
         "scopes": client.scopes,
         "default_scopes": client.default_scopes,

@@ -151,3 +151,23 @@ def test_a_wrong_address_is_refused_with_the_reason(saas: Saas, tenant: Tenant) 
     result = saas("create", "--tenant", tenant.slug, "--name", "Notes", "--scope", "openid", *options)
     assert result.exit_code == 1
     assert "use https" in " ".join(result.stderr.replace("│", "").split())
+
+
+def test_a_client_is_changed_loses_its_tokens_and_is_deleted(saas: Saas, tenant: Tenant, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    for number in range(2):
+        keys.write_text(json.dumps({"keys": [ECKey.generate_key("P-256").as_dict(private=False)]}))
+        if number == 0:
+            made = create(saas, tenant, "--auth-method", "private_key_jwt", "--jwks", str(keys))
+    one = (made["client_id"], "--tenant", tenant.slug)
+    changed = saas("update", *one, "--name", "Android", "--scope", "projects:read", "--jwks", str(keys), "--json")
+    assert document(changed)["changed"] is True
+    assert "was like that already" in saas("update", *one, "--name", "Android").stderr
+    (listed,) = document(saas("list", "--tenant", tenant.slug, "--json"))
+    assert (listed["name"], listed["kind"], listed["scopes"]) == ("Android", "machine", ["projects:read"])
+    assert "say what to change" in saas("update", *one).stderr
+    assert "cannot be a redirect URI" in saas("update", *one, "--redirect-uri", "http://a.example").stderr
+    assert document(saas("revoke-tokens", *one, "--json"))["refresh_tokens"] == 0
+    assert saas("delete", *one).exit_code == 1
+    assert document(saas("delete", *one, "--yes", "--json"))["deleted"] is True
+    assert "There is no client" in saas("delete", *one, "--yes").stderr
