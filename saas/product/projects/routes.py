@@ -1,4 +1,7 @@
-"""/projects"""
+"""/projects
+
+A request counts once against the tenant's limits, unless its route says that it weighs more: `@costs`, below.
+"""
 
 from typing import Annotated
 from uuid import UUID
@@ -11,6 +14,7 @@ from saas.idempotency.route import KeyedRoute
 from saas.product.projects import service
 from saas.product.projects.schemas import NewProject, Project, ProjectChange, Sort, Status
 from saas.product.projects.scopes import READ, WRITE
+from saas.ratelimit.costs import costs
 from saas.web.deps import TenantSession
 from saas.web.etags import READS_ONE, IfMatch, tag
 from saas.web.paging import CursorText, Limit, Page
@@ -37,6 +41,7 @@ async def create_project(
 
 
 @router.get("", summary="List projects", dependencies=[_reader])
+@costs(2)  # up to a hundred rows, found by a part of the name
 async def list_projects(
     *,
     session: TenantSession,
