@@ -108,10 +108,12 @@ async def verify_domain(
             if new and told is not None:
                 told(schema, proved.host)
             return proved
-    says = f"it says {found[0][:100]!r}" if found else "there is none"
+    instead = found[0][:100] if found else None
+    says = "there is none" if instead is None else f"it says {instead!r}"
     raise DomainNotProved(
         f'{canonical} is not proved: the TXT record {domain.record} has to say "{domain.value}", but {says}. '
-        "A new record may take an hour to be seen"
+        "A new record may take an hour to be seen",
+        found=instead,
     )
 
 

@@ -103,9 +103,15 @@ class DomainNotFound(TenancyError):
 
 
 class DomainNotProved(TenancyError):
+    """`found` is what the record says instead; None: there is none."""
+
     status = 409
     code = "domain-not-proved"
     title = "Domain not proved"
+
+    def __init__(self, message: str, *, found: str | None = None) -> None:
+        super().__init__(message)
+        self.found = found
 
 
 class TooManyDomains(TenancyError):

@@ -64,10 +64,13 @@ async def upload_logo(page: Page) -> Response:
     content = uploaded(page.request, "logo")
     if not content:
         return _page(page, _kept(page), {"logo": "Choose a file first."})
+    if len(content) > MAX_LOGO:
+        size = f"The file has {-(-len(content) // 1024)} kB: at most {MAX_LOGO // 1024} kB are allowed."
+        return _page(page, _kept(page), {"logo": size})
     try:
         await _set_logo(page, content)
     except InvalidBranding as error:
-        return _page(page, _kept(page), {"logo": f"{error}. Choose another file."})
+        return _page(page, _kept(page), {"logo": f"{error}: choose another file."})
     return page.done(BRANDING, "The logo is on all pages from now on.")
 
 

@@ -11,7 +11,7 @@ from saas.console.frame import CONSOLE, Page, reads, render_console, route, writ
 from saas.identity.stepup import require_recent
 from tenants import domains as registered
 from tenants.domains import Domain
-from tenants.errors import TenancyError
+from tenants.errors import DomainNotProved, TenancyError
 from tenants.names import normalize_host
 
 DOMAINS: Final = f"{CONSOLE}/domains"
@@ -48,6 +48,9 @@ async def look_now(page: Page) -> Response:
     state, host = page.state, page.form.get("host", "")[:_MAX_TYPED]
     try:
         found = await registered.verify_domain(state.database, page.tenant, host, state.txt, told=tell_verified)
+    except DomainNotProved as error:
+        says = "There is no such TXT record yet." if error.found is None else f"The TXT record says “{error.found}”."
+        return await _page(page, error.status, found={normalize_host(host): says})
     except TenancyError as error:
         return await _page(page, error.status, found={normalize_host(host): f"{error}."})
     return page.done(DOMAINS, f"{found.host} is proved: people reach you there from now on.")

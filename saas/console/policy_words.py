@@ -32,10 +32,11 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """`own`: it is about whoever changes the policy, who had better know before."""
+    """`own`: it is about whoever changes the policy, who had better know before. `path`: where they act on it."""
 
     text: str
     own: bool = False
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +118,9 @@ def _of_factor(before: Policy, after: Policy, seen: Situation) -> Iterator[Effec
     else:
         yield Effect(
             "You have no second factor yet. You stay signed in here; anywhere else, and when you next sign in, you "
-            "have to set one up first. Keep your telephone or a passkey at hand, or add one now.",
+            "have to set one up first.",
             own=True,
+            path="/account/security",
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from saas.console.frame import CONSOLE, Page, reads, render_console, route, writes
-from saas.console.policy_words import Situation, addresses, changes, in_words, required_of, times, without
+from saas.console.policy_words import Situation, addresses, changes, in_words, times, without
 from saas.identity.errors import InvalidPolicy
 from saas.identity.overview import people_overview, unprotected_people
 from saas.identity.policy import Policy, Required
@@ -35,7 +35,7 @@ async def show_security(page: Page) -> Response:
         page,
         "console/security.html",
         active="security",
-        required=required_of(policy),
+        required=_OPTIONS[policy.second_factor][0],
         without=without(policy, seen),
         exposed=policy.second_factor == "none" and seen.administrators_without > 0,
         idle=in_words(policy.session_idle or policies.limits["session_idle"][1]),

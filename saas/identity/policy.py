@@ -123,10 +123,10 @@ class PolicyService:
                 raise InvalidPolicy(f"{name} is {value}: choose a number from {least} to {most}")
         domains = tuple(dict.fromkeys(each.strip().lower().removeprefix("@") for each in policy.allowed_email_domains))
         wrong = [domain for domain in domains if "." not in domain or not is_host(domain)]
-        if wrong or len(domains) > _MOST_DOMAINS:
-            raise InvalidPolicy(
-                f"{', '.join(wrong[:3]) or len(domains)}: give at most {_MOST_DOMAINS} domains, like example.com"
-            )
+        if wrong:
+            raise InvalidPolicy(f"Not a domain: {', '.join(wrong[:3])}. Write them like example.com")
+        if len(domains) > _MOST_DOMAINS:
+            raise InvalidPolicy(f"{len(domains)} domains are too many: give at most {_MOST_DOMAINS}")
         return Policy(policy.second_factor, policy.session_idle, policy.session_lifetime, policy.password_min, domains)
 
 

@@ -35,7 +35,7 @@ if (name && accent) {
 }
 
 const file = document.querySelector("#logo");
-file?.addEventListener("change", () => {
+const showLogo = () => {
   const [chosen] = file.files;
   const most = Number(file.dataset.most);
   const trouble = document.querySelector("#logo-error");
@@ -55,4 +55,7 @@ file?.addEventListener("change", () => {
     for (const each of all("[data-initial]")) each.hidden = true;
   });
   reader.readAsDataURL(chosen);
-});
+};
+file?.addEventListener("change", showLogo);
+// Chosen before this ran, or kept by the browser when the page was loaded again.
+if (file?.files.length) showLogo();

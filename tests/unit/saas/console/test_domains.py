@@ -45,11 +45,14 @@ async def test_a_domain_is_added_proved_and_removed(app: FastAPI, services: Serv
         value = re.findall(r"saas-verification=[\w-]+", page)[0]
 
         missing = await here.post(f"{DOMAINS}/look", host=host)
-        assert (missing.status_code, "but there is none" in missing.text) == (409, True)
+        assert (missing.status_code, "There is no such TXT record yet." in missing.text) == (409, True)
         assert "Last looked at" in missing.text
         dns.silent = True
         silent = await here.post(f"{DOMAINS}/look", host=host)
         assert (silent.status_code, "do not answer" in silent.text) == (503, True)
+        dns.silent, dns.records = False, {f"_saas-challenge.{host}": ["<v=spf1>"]}
+        other = await here.post(f"{DOMAINS}/look", host=host)
+        assert "The TXT record says “&lt;v=spf1&gt;”." in other.text
         dns.silent, dns.records = False, {f"_saas-challenge.{host}": ["v=spf1", value]}
         assert (await here.post(f"{DOMAINS}/look", host=host)).headers["location"] == DOMAINS
         assert f"{host} is proved" in (await here.get(DOMAINS)).text

@@ -88,7 +88,7 @@ async def test_what_is_wrong_stands_at_its_field_and_changes_nothing(
         assert answer.status_code == 422
         assert answer.text.count('aria-invalid="true"') == 4  # a group of radio buttons has its error in its legend
         assert "Enter a number from 10 to 64." in answer.text
-        assert "no, domain: give at most 50 domains" in answer.text
+        assert "Not a domain: no, domain. Write them like example.com." in answer.text
         assert await events(services, tenant, "policy.changed") == []
 
 
