@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from saas.console.frame import Page, reads, render_console, route, writes
 from saas.console.people import HERE
-from saas.console.rights import authority_of, grantable, is_sensitive
+from saas.console.rights import authority_of, grantable, is_sensitive, scopes_for_roles
 from saas.identity.devices import describe
 from saas.identity.directory import find_person
 from saas.identity.errors import BeyondAuthority, InvalidPersonName, LastOwner, UnknownRole, UserNotFound
@@ -121,7 +121,7 @@ async def _person_page(
         typed=person.name if name is None else name,
         chosen=list(person.roles) if roles is None else roles,
         roles=held,
-        allowed=[scope for scope in state.catalogue if scope.name in allowed],
+        allowed=[scope for scope in scopes_for_roles(page) if scope.name in allowed],
         sessions=[_session(page, found) for found in await state.people.sessions_of(page.session, person.id)],
         # Whether the forms are shown, and why not.
         editable=reached and page.may("users:write"),
