@@ -7,7 +7,7 @@ from typing import Final, Protocol
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import func, select, text, update
+from sqlalchemy import ColumnElement, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -56,8 +56,8 @@ async def migrate_tenant(
 
     The schema's own version decides what runs, read under its lock, so that nothing runs twice; one that is beyond
     `target` stays there. It waits a few seconds for requests, in short turns, so that nobody waits long behind it.
-    Raises SchemaBusy, InvalidRevision, and TenantNotFound where the tenant is being deleted: its schema must not rise
-    again.
+    Raises SchemaBusy, InvalidRevision, and TenantNotFound where the tenant is being deleted or moved, or is in another
+    database by now: its schema must not rise again.
     """
     return await _patiently(partial(_migrate_once, database, tenant, scripts, target))
 
@@ -81,13 +81,13 @@ async def _migrate_platform_once(database: Database, name: str, scripts: Scripts
 async def _migrate_once(database: Database, tenant: Target, scripts: Scripts, target: str | None) -> tuple[str, ...]:
     async with database.registry_and_schema(tenant) as (registry, session):
         if not database.shares_registry(tenant):  # who deletes it waits for this: its schema must not rise again
-            mine = select(TenantRow.id).where(TenantRow.id == tenant.id, TenantRow.status != "deleting")
+            mine = select(TenantRow.id).where(*_is_there(tenant))
             _check_found(await registry.scalar(mine.with_for_update()), tenant)
         await lock(session, tenant.schema)
         steps = await _advance(session, tenant.schema, scripts, target)
         registered = await registry.scalar(
             update(TenantRow)
-            .where(TenantRow.id == tenant.id, TenantRow.status != "deleting")
+            .where(*_is_there(tenant))
             .values(revision=await session.scalar(select(scripts.version_table)))
             .returning(TenantRow.id)
         )
@@ -95,9 +95,15 @@ async def _migrate_once(database: Database, tenant: Target, scripts: Scripts, ta
     return tuple(step.revision for step in steps)
 
 
+def _is_there(tenant: Target) -> tuple[ColumnElement[bool], ...]:
+    """Elsewhere, the schema would be made anew: where the tenant was before it was moved, say."""
+    away = TenantRow.status.in_(("deleting", "moving"))
+    return TenantRow.id == tenant.id, ~away, TenantRow.database == tenant.database
+
+
 def _check_found(tenant_id: UUID | None, tenant: Target) -> None:
     if tenant_id is None:
-        raise TenantNotFound(f"There is no tenant with the schema {tenant.schema}, or it is being deleted")
+        raise TenantNotFound(f"There is no tenant with the schema {tenant.schema}, or it is being deleted or moved")
 
 
 async def make_schema(session: AsyncSession, schema: str, scripts: Scripts = TENANT, target: str | None = None) -> None:

@@ -155,15 +155,13 @@ class Mover:
             await begin(rows, f"the move of {move.slug}")
             await journal.check_open(rows, move)
             await begin(source, move.schema)
-            copies = await schema_exists(source, move.schema)
+            copies = not await schema_exists(source, move.kept.schema)
             if copies:
                 tables = await tables_of(source)
                 await _stop_writers(source, tables)
                 await self._copy(move, source, tables)
                 names = quote_identifier(move.schema), quote_identifier(move.kept.schema)
                 await execute_script(source, f"ALTER SCHEMA {names[0]} RENAME TO {names[1]}")
-            elif not await schema_exists(source, move.kept.schema):
-                raise CopyDiffers(f"The schema {move.schema} is missing in the database {move.source}")
             return copies, await journal.switch(rows, move)
 
     async def _copy(self, move: Move, source: AsyncSession, tables: list[Table]) -> None:
@@ -206,7 +204,7 @@ class Mover:
             await journal.check_open(rows, move)
             if source is not rows:
                 await begin(source, move.schema)
-            if not await schema_exists(source, move.schema):
+            if await schema_exists(source, move.kept.schema):
                 return False
             async with self._database.tenant_session(move.destination) as target:
                 await begin(target, move.schema)

@@ -25,7 +25,7 @@ from tests.processes import Server, run_server
 
 WRITERS = 4
 #: Seconds that a request may take, the pause included. A machine that is busy with tests is slow.
-LONGEST = 10.0
+LONGEST = 25.0
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,13 @@ from sqlalchemy.exc import ProgrammingError
 
 from saas.dev import Servers
 from tenants.database import Database, HasSchema
-from tenants.errors import TenancyError, TenantMoving, TransferRefused
-from tenants.migrate.runner import migrate_platform
+from tenants.errors import TenancyError, TenantMoving, TenantNotFound, TransferRefused
+from tenants.migrate.runner import migrate_platform, migrate_tenant
 from tenants.registry import Tenant
 from tenants.resolver import Resolver
 from tenants.stale import is_stale
 from tenants.transfer import journal
+from tenants.transfer.copying import schema_exists
 from tenants.transfer.journal import Place, drop_old_copies
 from tenants.transfer.moving import Mover
 from tests.unit.tenants.conftest import Process
@@ -49,6 +50,8 @@ async def processes(urls: tuple[str, dict[str, str]]) -> AsyncIterator[tuple[Pro
     """A mover, and a server that does not hear of it."""
     url, others = urls
     both = Process.start(url, others=others), Process.start(url, others=others)
+    for process in both:
+        process.database.weights["eu"] = 0  # tenants are made at home
     yield both
     for process in both:
         await process.database.close()
@@ -164,3 +167,18 @@ async def test_what_fails_is_undone_and_says_so(processes: tuple[Process, Proces
     with pytest.raises(TransferRefused, match=r"projects\.colour should not exist"):
         await mover_of(other).move(tenant.slug, "eu", WEEK)
     assert (await find(process, tenant.slug)).status == "active"
+
+
+async def test_no_migration_makes_the_schema_anew_where_it_was(processes: tuple[Process, Process]) -> None:
+    """One that began with the tenant's old address."""
+    mover, late = processes
+    for source, target in (("default", "eu"), ("eu", "default")):
+        tenant = await mover.make()
+        if source != "default":
+            await mover_of(mover).move(tenant.slug, source, WEEK)
+            tenant = await find(mover, tenant.slug)
+        await mover_of(mover).move(tenant.slug, target, WEEK)
+        with pytest.raises(TenantNotFound):
+            await migrate_tenant(late.database, tenant)
+        async with late.database.platform_session(source) as session:
+            assert not await schema_exists(session, tenant.schema)
