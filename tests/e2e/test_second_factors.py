@@ -2,7 +2,10 @@
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 from pyotp import TOTP
@@ -13,7 +16,10 @@ from saas.kit.clock import utc_now
 from saas.services import Services
 from tenants.registry import Tenant
 from tests.e2e.browser import barriers, complaints, look, overflow, screenshot
+from tests.e2e.visitor import Wire
+from tests.factories import CALLBACK, AppFactory
 from tests.processes import Server, free_port, run_server
+from tests.unit.saas.oauth.flow import App, claims_of
 
 EMAIL, PASSWORD = "ann@people.example", "seven green lamps"
 #: A fingerprint reader in a laptop, say, whose owner always succeeds.
@@ -41,6 +47,17 @@ async def context(browser: Browser, own_server: Server, tenant: Tenant) -> Async
     context = await browser.new_context(base_url=site, reduced_motion="reduce")
     yield context
     await context.close()
+
+
+@pytest.fixture
+async def notes(services: Services, tenant: Tenant) -> App:
+    """An app, where Ann works; a second factor is required of everyone there."""
+    password_hash = await hash_password(PASSWORD)
+    async with services.database.tenant_session(tenant) as session:
+        await services.users.create(session, tenant, email=EMAIL, name="Ann", password_hash=password_hash)
+        await services.policies.change(session, tenant, Policy(second_factor="everyone"))
+        made = await services.clients.create(session, tenant, AppFactory(scopes=["openid"], first_party=True))
+    return App(*made, CALLBACK)
 
 
 async def sign_in(page: Page) -> None:
@@ -72,13 +89,20 @@ async def code_of(page: Page, steps: int = 0) -> str:
     return TOTP(key).at(utc_now() + steps * timedelta(seconds=30))
 
 
+async def told_of(context: BrowserContext, own_server: Server, tenant: Tenant, app: App) -> dict[str, Any]:
+    """The ID token that an app gets of whoever is signed in to this browser."""
+    cookies = {cookie["name"]: cookie["value"] for cookie in await context.cookies()}
+    site = f"http://{tenant.host}:{own_server.port}"
+    async with httpx.AsyncClient(transport=Wire(own_server.port), base_url=site, cookies=cookies) as http:
+        sent = await http.get("/oauth2/authorize", params=app.request(scope="openid"))
+        code = parse_qs(urlsplit(sent.headers["location"]).query)["code"][0]
+        tokens = (await http.post("/oauth2/token", data=app.redemption(code))).json()
+    return claims_of(tokens["id_token"])
+
+
 async def test_protecting_an_account_and_coming_back(
-    context: BrowserContext, services: Services, tenant: Tenant
+    context: BrowserContext, own_server: Server, tenant: Tenant, notes: App
 ) -> None:
-    password_hash = await hash_password(PASSWORD)
-    async with services.database.tenant_session(tenant) as session:
-        await services.users.create(session, tenant, email=EMAIL, name="Ann", password_hash=password_hash)
-        await services.policies.change(session, tenant, Policy(second_factor="everyone"))
     page = await context.new_page()
     complained = complaints(page)
     devices = await context.new_cdp_session(page)
@@ -115,6 +139,8 @@ async def test_protecting_an_account_and_coming_back(
     await seen(page, "second-step")
     await page.get_by_role("button", name="Use your passkey").click()
     await expect(page.get_by_role("heading", name="Your account")).to_be_visible()
+    # RFC 8176: a password, then a key in hardware whose owner it has checked.
+    assert (await told_of(context, own_server, tenant, notes))["amr"] == ["pwd", "hwk", "user", "mfa"]
     await sign_out(page)
     # The reader is lost, and with it the passkey; a recovery code is left.
     await devices.send("WebAuthn.setUserVerified", {**reader, "isUserVerified": False})
