@@ -38,7 +38,7 @@ from saas.identity.sessions import SignedIn
 from saas.web.csrf import read_form
 from saas.web.pages import render
 from saas.web.problems import Problem
-from tenants.errors import FeatureNotInPlan, TenancyError
+from tenants.errors import CapReached, FeatureNotInPlan, TenancyError
 from tenants.registry import Tenant
 
 CONSOLE: Final = "/console"
@@ -190,6 +190,7 @@ def _endpoint(act: Act, scopes: tuple[str, ...], *, form: bool, detached: bool =
                 raise
             return _problem(page, error)
 
+    endpoint.scopes = scopes  # type: ignore[attr-defined]  # for whoever asks which pages there are for whom
     return endpoint
 
 
@@ -202,7 +203,7 @@ def _problem(page: Page, error: Problem | TenancyError) -> Response:
         error.status,
         title=error.title,
         advice=str(error),
-        plan=isinstance(error, FeatureNotInPlan),
+        plan=isinstance(error, (CapReached, FeatureNotInPlan)),
     )
 
 
