@@ -254,7 +254,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tenants", type=int, default=2_000)
-    parser.add_argument("--seconds", type=float, default=8.0, help="of load for each row")
+    parser.add_argument("--seconds", type=float, default=6.0, help="of load for each row")
     parser.add_argument("--connections", type=int, default=50)
     parser.add_argument("--recycled-after", type=int, default=PoolOptions().max_tenants)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="that make the tenants")
