@@ -11,6 +11,7 @@ from saas.identity.passkeys import Ceremony, Passkey
 from saas.identity.totp import in_groups, key_uri, qr_code
 from saas.kit.clock import utc_now
 from tests.e2e.gallery_console import CONSOLE_PAGES
+from tests.e2e.gallery_settings import SETTINGS_PAGES
 
 _NOW: Final = utc_now()
 _LONG: Final = "Bundesverband der Donaudampfschifffahrtsgesellschaften und verwandter Betriebe"
@@ -317,5 +318,5 @@ SAMPLES: Final = (
         {"title": "There is nothing here", "advice": "Check the address: it may be mistyped.", "request_id": None},
         "nobody",
     ),
-    *(Sample(*page) for page in CONSOLE_PAGES),
+    *(Sample(*page) for page in (*CONSOLE_PAGES, *SETTINGS_PAGES)),
 )

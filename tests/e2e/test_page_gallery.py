@@ -32,7 +32,7 @@ _ACCENTS = {"lemon": "#ffe14d", "ink": "#161616", "long": "#0b7a75"}
 #: Not what is folded away.
 _FOCUSABLE = (
     ":is(a[href], button, input:not([type=hidden]):not([hidden]), select, textarea, summary)"
-    ":not(details:not([open]) > form *)"
+    ":not(details:not([open]) > form *):not([type=radio]:not(:checked))"
 )
 #: Those of them that this width shows.
 _SHOWN = "[...document.querySelectorAll(selector)].filter(each => each.checkVisibility())"
