@@ -4,7 +4,21 @@ from typing import Final
 
 from starlette.responses import Response
 
-from saas.console import audit, branding, domains, home, people, person, plan, roles, security
+from saas.console import (
+    app_forms,
+    app_secrets,
+    apps,
+    audit,
+    branding,
+    consents,
+    domains,
+    home,
+    people,
+    person,
+    plan,
+    roles,
+    security,
+)
 from saas.console.frame import CONSOLE, Page, reads, render_missing, route
 
 
@@ -19,6 +33,10 @@ routes: Final = [
     *people.routes,
     *person.routes,
     *roles.routes,
+    *app_forms.routes,
+    *app_secrets.routes,
+    *apps.routes,
+    *consents.routes,
     *plan.routes,
     *audit.routes,
     *security.routes,
