@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tenants.database import Database
@@ -191,7 +192,13 @@ class Mover:
 
     async def _undo(self, move: Move, error: BaseException) -> None:
         """After what went wrong. Raises TransferRefused, which says what became of the tenant."""
-        restored = await self._restore(move)
+        try:
+            restored = await self._restore(move)
+        except (DBAPIError, OSError) as second:
+            raise TransferRefused(
+                f"The move of {move.slug} was stopped, and its requests wait: when the databases answer, finish with "
+                f"`saas tenants move {move.slug}`, or undo it with --rollback ({second})"
+            ) from error
         if isinstance(error, Exception):
             cause = str(error) if isinstance(error, TenancyError) else str(getattr(error, "orig", None) or error)
             became = "was rolled back: it is served as before" if restored else "is all but done: run this again"
