@@ -10,7 +10,9 @@ from saas.identity.factors import Factors
 from saas.identity.passkeys import Ceremony, Passkey
 from saas.identity.totp import in_groups, key_uri, qr_code
 from saas.kit.clock import utc_now
+from tests.e2e.gallery_apps import APPS_PAGES
 from tests.e2e.gallery_console import CONSOLE_PAGES
+from tests.e2e.gallery_people import PEOPLE_PAGES
 from tests.e2e.gallery_settings import SETTINGS_PAGES
 
 _NOW: Final = utc_now()
@@ -318,5 +320,5 @@ SAMPLES: Final = (
         {"title": "There is nothing here", "advice": "Check the address: it may be mistyped.", "request_id": None},
         "nobody",
     ),
-    *(Sample(*page) for page in (*CONSOLE_PAGES, *SETTINGS_PAGES)),
+    *(Sample(*page) for page in (*CONSOLE_PAGES, *APPS_PAGES, *SETTINGS_PAGES)),
 )
