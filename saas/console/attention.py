@@ -46,14 +46,14 @@ def of_people(people: PeopleOverview) -> Iterator[Item]:
         yield Item(
             "warn",
             f"{_count(people.expiring, 'invitation')} will expire within two days",
-            "/console/people",
+            "/console/people?status=invited",
             "Send again",
         )
     if people.lapsed:
         yield Item(
             "warn",
             f"{_count(people.lapsed, 'invitation')} expired before anybody accepted",
-            "/console/people",
+            "/console/people?status=invited",
             "Send again",
         )
 
