@@ -30,6 +30,8 @@ TEMPLATES = {
 }
 #: What `render` gives to every page.
 AMBIENT = {"tenant", "branding", "csrf", "asset"}
+#: And `render_console` to those of the console.
+IN_CONSOLE = {"active", "flash", "may", "navigation", "person"}
 NO_ERRORS: dict[str, Any] = {"email": "", "errors": {}}
 
 
@@ -178,7 +180,8 @@ def test_a_template_says_what_it_must_be_given(name: str) -> None:
     imported = {
         name if isinstance(name, str) else name[1] for node in parsed.find_all(FromImport) for name in node.names
     }
-    used = meta.find_undeclared_variables(parsed) - AMBIENT - imported
+    ambient = AMBIENT | IN_CONSOLE if name.startswith("console/") else AMBIENT
+    used = meta.find_undeclared_variables(parsed) - ambient - imported
     assert set(re.findall(r"^     (\w+): ", source.partition("#}")[0], re.MULTILINE)) == used
 
 
