@@ -320,5 +320,5 @@ SAMPLES: Final = (
         {"title": "There is nothing here", "advice": "Check the address: it may be mistyped.", "request_id": None},
         "nobody",
     ),
-    *(Sample(*page) for page in (*CONSOLE_PAGES, *APPS_PAGES, *SETTINGS_PAGES)),
+    *(Sample(*page) for page in (*CONSOLE_PAGES, *PEOPLE_PAGES, *APPS_PAGES, *SETTINGS_PAGES)),
 )
