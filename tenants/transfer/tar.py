@@ -8,13 +8,14 @@ import os
 import re
 import tarfile
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final
 
 import zstandard
 
-from tenants.errors import InvalidArchive
+from tenants.errors import InvalidArchive, TransferRefused
 
 #: Bytes of a member, so that neither side ever holds more.
 MAX_MEMBER: Final = 8 << 20
@@ -27,35 +28,41 @@ _LEVEL: Final = 3
 
 
 class Writer:
-    """Writes beside the path, and takes its place when all of it is on the disk: half of it never has the name."""
+    """Writes beside the path, and takes its place when all of it is on the disk: half of it never has the name.
+
+    Raises TransferRefused where the disk does not take it.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._part = path.with_name(f"{path.name}.part")
-        self._file: BinaryIO = os.fdopen(os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+        with _writing(path):
+            self._file: BinaryIO = os.fdopen(os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
         self._packed = zstandard.ZstdCompressor(level=_LEVEL).stream_writer(self._file, closefd=False)
 
     def add(self, name: str, content: bytes) -> None:
         member = tarfile.TarInfo(name)
         member.size, member.mode = len(content), 0o600
-        self._packed.write(member.tobuf(tarfile.USTAR_FORMAT))
-        self._packed.write(content)
-        self._packed.write(bytes(-len(content) % _BLOCK))
+        with _writing(self._path):
+            self._packed.write(member.tobuf(tarfile.USTAR_FORMAT))
+            self._packed.write(content)
+            self._packed.write(bytes(-len(content) % _BLOCK))
 
     def finish(self) -> int:
         """The size of the file."""
-        self._packed.write(bytes(2 * _BLOCK))
-        self._packed.flush(zstandard.FLUSH_FRAME)
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        size = self._file.tell()
-        self._file.close()
-        self._part.replace(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        with _writing(self._path):
+            self._packed.write(bytes(2 * _BLOCK))
+            self._packed.flush(zstandard.FLUSH_FRAME)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            size = self._file.tell()
+            self._file.close()
+            self._part.replace(self._path)
+            folder = os.open(self._path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
         return size
 
     def __enter__(self) -> "Writer":
@@ -66,7 +73,8 @@ class Writer:
     ) -> None:
         """What was not finished goes."""
         if not self._file.closed:
-            self._file.close()
+            with suppress(OSError):  # of a disk that is full, which was said already
+                self._file.close()
             self._part.unlink(missing_ok=True)
 
 
@@ -86,6 +94,14 @@ def members(path: Path) -> Iterator[tuple[str, bytes]]:
                 yield name, content
         except zstandard.ZstdError as error:
             raise InvalidArchive("The archive is not whole, or no archive of a tenant: get an intact copy") from error
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise TransferRefused(f"{path} cannot be written ({error.strerror}): give another place with -o") from error
 
 
 def _header(block: bytes) -> tuple[str, int] | None:

@@ -135,13 +135,15 @@ async def test_nobody_notices_but_for_a_pause(two: dict[str, str], operator: Ser
         traffic = Traffic(server, made.tenant, answer.json()["access_token"])
         running = asyncio.create_task(traffic.run())
         mover = Mover(operator.database, operator.registry, told=tell_moved)
-        for target in ("eu", "default"):
+        try:
+            for target in ("eu", "default"):
+                await traffic.until_more(20)
+                moved = await mover.move(made.tenant.slug, target, timedelta(days=7))
+                assert moved.rows > 20
             await traffic.until_more(20)
-            moved = await mover.move(made.tenant.slug, target, timedelta(days=7))
-            assert moved.rows > 20
-        await traffic.until_more(20)
-        traffic.stop.set()
-        await running
+        finally:
+            traffic.stop.set()
+            await running
     assert traffic.failed == []
     assert traffic.missing == []
     assert traffic.slowest < LONGEST

@@ -120,6 +120,8 @@ def test_half_of_it_has_no_name(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="disk full"):
         write()
     assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == {path.name: b"an older one"}
+    with pytest.raises(TransferRefused, match="No such file or directory"):
+        Writer(tmp_path / "nowhere" / "acme.tar.zst")
 
 
 def test_a_passphrase_is_told_from_another_and_has_to_be_long(tmp_path: Path, box: Box) -> None:
