@@ -75,7 +75,14 @@ def _one(app: ClientInfo, **changes: Any) -> dict[str, Any]:
 
 
 def _form(kind: str, **changes: Any) -> dict[str, Any]:
-    plain = {"kind": KINDS[kind], "app": None, "back": "/console/apps", "typed": Typed(), "scopes": _ALL, "errors": {}}
+    plain: dict[str, Any] = {
+        "kind": KINDS[kind],
+        "app": None,
+        "back": "/console/apps",
+        "typed": Typed(),
+        "scopes": _ALL,
+        "errors": {},
+    }
     return framed("apps", **plain | changes)
 
 
