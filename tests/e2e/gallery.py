@@ -311,14 +311,30 @@ SAMPLES: Final = (
         {
             "title": "This app is not set up right",
             "advice": "It wants to send you to an address that is not its own. Tell the people who run it.",
+            "reason": None,
             "request_id": "4f3c2b1a09f8e7d6c5b4a39281706f5e",
         },
     ),
     Sample(
         "error-no-tenant",
         "web/error.html",
-        {"title": "There is nothing here", "advice": "Check the address: it may be mistyped.", "request_id": None},
+        {
+            "title": "There is nothing here",
+            "advice": "Check the address: it may be mistyped.",
+            "reason": None,
+            "request_id": None,
+        },
         "nobody",
+    ),
+    Sample(
+        "error-suspended",
+        "web/error.html",
+        {
+            "title": "This is closed at the moment",
+            "advice": "Ask the people who run it.",
+            "reason": "The invoice of <October> is open",
+            "request_id": None,
+        },
     ),
     *(Sample(*page) for page in (*CONSOLE_PAGES, *PEOPLE_PAGES, *APPS_PAGES, *SETTINGS_PAGES)),
 )

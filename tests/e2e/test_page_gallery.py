@@ -47,6 +47,8 @@ _FOCUSED = f"""selector => {{
         markup: element.outerHTML.slice(0, 120),
     }};
 }}"""
+#: The fullest sample of each template: what it shows, a keyboard has to reach.
+_FULLEST = {sample.template: sample for sample in sorted(SAMPLES, key=lambda sample: len(repr(sample.context)))}
 
 
 class Tenants:
@@ -108,7 +110,7 @@ async def test_a_page_fits_and_has_no_barriers(gallery: int, page: Page, complai
     assert complained == []
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+@pytest.mark.parametrize("sample", _FULLEST.values(), ids=lambda sample: sample.name)
 async def test_the_keyboard_reaches_everything_in_order(gallery: int, page: Page, sample: Sample) -> None:
     await look(page, WIDTHS[0], False)
     await _open(page, f"http://{sample.host}.localhost:{gallery}/{sample.name}")

@@ -1,6 +1,7 @@
 """Custom domains over HTTP, with name servers of the test's own."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -28,10 +29,11 @@ class Records(dict[str, list[str]]):
 
 
 @pytest.fixture
-def records(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Records:
-    records = Records()
-    monkeypatch.setattr(app.state, "txt", records)
-    return records
+def records(app: FastAPI) -> Iterator[Records]:
+    records, before = Records(), app.state.txt
+    app.state.txt = records
+    yield records
+    app.state.txt = before
 
 
 async def test_a_domain_is_claimed_proved_and_given_up(
