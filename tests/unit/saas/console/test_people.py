@@ -209,7 +209,8 @@ async def test_pages_ask_the_database_few_things_whatever_they_show(
         asked: list[str] = []
 
         def note(_: object, __: object, statement: str, *___: object) -> None:
-            asked.append(statement)
+            if "platform.epoch" not in statement:  # the application looks at it twice a second
+                asked.append(statement)
 
         engine = app.state.database.engine.sync_engine
         event.listen(engine, "before_cursor_execute", note)
