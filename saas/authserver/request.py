@@ -40,10 +40,13 @@ class FormRequest(OAuth2Request):  # type: ignore[misc] # Authlib has no types
 
     #: How the caller wants to be known; not checked yet.
     credentials: Credentials | None
+    #: By which method the client was authenticated.
+    auth_method: str | None
 
     def __init__(self, method: str, uri: str, headers: Mapping[str, str], form: Sequence[tuple[str, str]]) -> None:
         self.method, self.uri, self.headers = method, uri, headers
-        self.client = self.auth_method = self.user = self.authorization_code = self.refresh_token = None
+        self.auth_method = None
+        self.client = self.user = self.authorization_code = self.refresh_token = None
         self.credential = self._body = self._scope = None
         parameters: dict[str, str] = {}
         for name, value in form:

@@ -14,7 +14,7 @@ def test_a_policy_is_shown_and_changed(saas: Saas, slug: str, users: Callable[..
     def policies(command: str, *arguments: str) -> Any:
         return document(saas("policies", command, "--tenant", slug, "--json", *arguments))
 
-    plain = {
+    plain: dict[str, Any] = {
         "tenant": slug,
         "second_factor": "none",
         "session_idle": None,

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -103,7 +104,7 @@ async def test_quotas_and_usage_that_were_counted_alone_are_added_once_it_is_bac
 
     async def counted() -> tuple[int, int]:
         quota = str(await client.get(f"{tag}:limit:month"))
-        usage = await client.hgetall(f"{tag}:usage")
+        usage: Any = await client.hgetall(f"{tag}:usage")
         requests = sum(int(count) for field, count in usage.items() if field.endswith(b":c:requests"))
         return int(quota.strip("b'").split(":")[1]), requests
 
