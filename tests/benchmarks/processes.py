@@ -67,6 +67,7 @@ def databases() -> Iterator[str]:
                 "SAAS_SECRETS_MASTER_KEY": base64.b64encode(os.urandom(32)).decode(),
                 "SAAS_PUBLIC_URL": "http://localhost:8000",
                 "SAAS_LOG_LEVEL": "warning",
+                "SAAS_LIMITS_PER_ADDRESS": "1000000000",
             }
             yield servers.database_url
 
