@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import pytest
 import uvicorn
@@ -116,8 +115,13 @@ async def barriers(page: Page, *rules: str) -> list[str]:
 
 async def overflow(page: Page) -> int:
     """By how many px the page is wider than its window."""
-    width: Any = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    return int(width)
+    width: int | None = None
+    while width is None:  # on its way to another page there is no document for a moment
+        await page.wait_for_load_state()
+        width = await page.evaluate(
+            "document.documentElement && document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+    return width
 
 
 async def screenshot(page: Page, name: str) -> None:
