@@ -13,11 +13,14 @@ from uuid import UUID
 import typer
 
 from saas.cli import output
-from saas.cli.clients import parse_duration
+from saas.cli.one_tenant import TenantOption, find_tenant, run_in_tenant
 from saas.cli.output import JsonOption
 from saas.cli.runtime import run
+from saas.cli.times import parse_moment
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
     from saas.audit.log import Event, EventFilter
     from saas.audit.verify import Verdict
     from saas.services import Services
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="audit", help="Read, export, verify and prune tenants' audit logs.", no_args_is_help=True)
 
-_Tenant = Annotated[str, typer.Option("--tenant", help="The tenant's slug.", show_default=False)]
 _Tenants = Annotated[str | None, typer.Option("--tenant", help="The tenant's slug.", show_default="every tenant")]
 _Action = Annotated[
     str | None, typer.Option(help="Like user.invited; or user, for all that begins with it.", show_default=False)
@@ -46,23 +48,9 @@ class Format(StrEnum):
     JSONL = "jsonl"
 
 
-def parse_moment(text: str | None, now: datetime) -> datetime | None:
-    """A date, a date and time, or how long ago. Raises typer.BadParameter."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        try:
-            return now - parse_duration(text)
-        except (typer.BadParameter, OverflowError):
-            raise typer.BadParameter(f"{text!r} is no time: write it like 2026-12-01, or 7d for a week ago") from None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
 @app.command("list")
 def list_events(
-    slug: _Tenant,
+    slug: TenantOption,
     *,
     action: _Action = None,
     actor: _Actor = None,
@@ -79,11 +67,10 @@ def list_events(
     """List events, the newest first."""
     wanted = _filter(action, actor, target, since, until, query)
 
-    async def work(services: "Services") -> "Page[Event]":
-        async with services.database.tenant_session(await _tenant(services, slug)) as session:
-            return await services.audit.list(session, wanted, limit=limit, cursor=cursor)
+    async def work(services: "Services", _: "Tenant", session: "AsyncSession") -> "Page[Event]":
+        return await services.audit.list(session, wanted, limit=limit, cursor=cursor)
 
-    page = run(work)
+    page = run_in_tenant(slug, work)
     if as_json:
         output.print_json({"items": [event.model_dump() for event in page.items], "next_cursor": page.next_cursor})
         return
@@ -95,16 +82,15 @@ def list_events(
 @app.command()
 def show(
     event_id: Annotated[UUID, typer.Argument(metavar="ID", help="As `list` shows it.", show_default=False)],
-    slug: _Tenant,
+    slug: TenantOption,
     as_json: JsonOption = False,
 ) -> None:
     """Show all that is known of one event."""
 
-    async def work(services: "Services") -> "Event":
-        async with services.database.tenant_session(await _tenant(services, slug)) as session:
-            return await services.audit.find(session, event_id)
+    async def work(services: "Services", _: "Tenant", session: "AsyncSession") -> "Event":
+        return await services.audit.find(session, event_id)
 
-    document = run(work).model_dump()
+    document = run_in_tenant(slug, work).model_dump()
     if as_json:
         output.print_json(document)
     else:
@@ -113,7 +99,7 @@ def show(
 
 @app.command()
 def export(
-    slug: _Tenant,
+    slug: TenantOption,
     *,
     form: Annotated[Format, typer.Option("--format", help="csv or jsonl: one JSON document a line.")] = Format.JSONL,
     to: Annotated[
@@ -140,7 +126,7 @@ def export(
 
     async def work(services: "Services") -> int:
         count = 0
-        tenant = await _tenant(services, slug)
+        tenant = await find_tenant(services, slug)
         with _opened(to) as file:
             async for batch in services.audit.export(services.database, tenant, wanted):
                 await asyncio.to_thread(file.write, lines(batch, heading=count == 0))
@@ -220,15 +206,10 @@ def _filter(*given: str | None) -> "EventFilter":
     return EventFilter(action, actor, target, parse_moment(since, now), parse_moment(until, now), query)
 
 
-async def _tenant(services: "Services", slug: str) -> "Tenant":
-    async with services.database.platform_session() as session:
-        return await services.registry.get_made(session, slug)
-
-
 async def _tenants(services: "Services", slug: str | None) -> "list[Tenant]":
     """One, or all that have a log."""
     if slug is not None:
-        return [await _tenant(services, slug)]
+        return [await find_tenant(services, slug)]
     async with services.database.platform_session() as session:
         return [each for each in await services.registry.all(session) if each.status in {"active", "suspended"}]
 

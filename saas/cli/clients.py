@@ -1,17 +1,17 @@
 """`saas clients`: the OAuth clients of a tenant."""
 
-import re
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from saas.cli import output
+from saas.cli.one_tenant import TenantOption, run_in_tenant
 from saas.cli.output import JsonOption
-from saas.cli.runtime import run
-from tenants.errors import TenantNotReady
+from saas.cli.times import parse_duration
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
     from saas.oauth.clients import NewClient
     from saas.oauth.registered import ClientInfo
     from saas.services import Services
@@ -21,29 +21,14 @@ app = typer.Typer(
     name="clients", help="Create, list, rotate and revoke a tenant's OAuth clients.", no_args_is_help=True
 )
 
-_UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 _ONCE = "The secret is shown this once: what is stored is its hash."
-
-
-def parse_duration(text: str) -> timedelta:
-    """`24h`, `1d12h`, `90m`, `0`. Raises typer.BadParameter."""
-    if text == "0":
-        return timedelta(0)
-    parts = re.fullmatch(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", text)
-    if not text or parts is None:
-        raise typer.BadParameter(f"{text!r} is not a duration: write it like 24h, 1d12h, 90m or 0")
-    amounts = zip(_UNITS.values(), parts.groups(default="0"), strict=True)
-    return timedelta(**{unit: int(amount) for unit, amount in amounts})
-
-
-_Tenant = Annotated[str, typer.Option("--tenant", help="The tenant's slug.", show_default=False)]
 _ClientId = Annotated[str, typer.Argument(help="As `saas clients list` shows it.", show_default=False)]
 
 
 @app.command()
 def create(
     *,
-    slug: _Tenant,
+    slug: TenantOption,
     name: Annotated[str, typer.Option(help="What people call it.", show_default=False)],
     scope: Annotated[
         list[str], typer.Option(help="Scopes that it may ask for, in quotes or repeated.", show_default=False)
@@ -97,12 +82,10 @@ def create(
         backchannel_logout_uri=backchannel_logout_uri,
     )
 
-    async def work(services: "Services") -> "tuple[Tenant, NewClient]":
-        tenant = await _tenant(services, slug)
-        async with services.database.tenant_session(tenant) as session:
-            return tenant, await services.clients.create(session, tenant, definition)
+    async def work(services: "Services", tenant: "Tenant", session: "AsyncSession") -> "tuple[Tenant, NewClient]":
+        return tenant, await services.clients.create(session, tenant, definition)
 
-    tenant, made = run(work)
+    tenant, made = run_in_tenant(slug, work)
     document = {"tenant": tenant.slug, "issuer": tenant.issuer, "client_id": made.client_id}
     if made.secret:
         document["client_secret"] = made.secret
@@ -110,15 +93,13 @@ def create(
 
 
 @app.command("list")
-def list_clients(slug: _Tenant, as_json: JsonOption = False) -> None:
+def list_clients(slug: TenantOption, as_json: JsonOption = False) -> None:
     """List a tenant's clients, the oldest first, revoked ones included."""
 
-    async def work(services: "Services") -> "list[ClientInfo]":
-        tenant = await _tenant(services, slug)
-        async with services.database.tenant_session(tenant) as session:
-            return await services.clients.list(session)
+    async def work(services: "Services", _: "Tenant", session: "AsyncSession") -> "list[ClientInfo]":
+        return await services.clients.list(session)
 
-    found = [_document(client) for client in run(work)]
+    found = [_document(client) for client in run_in_tenant(slug, work)]
     if as_json:
         output.print_json(found)
         return
@@ -133,33 +114,29 @@ def list_clients(slug: _Tenant, as_json: JsonOption = False) -> None:
 @app.command()
 def rotate_secret(
     client_id: _ClientId,
-    slug: _Tenant,
+    slug: TenantOption,
     overlap: Annotated[str, typer.Option(help="How long the old secret still works: 24h, 1d12h, 90m, 0.")] = "24h",
     as_json: JsonOption = False,
 ) -> None:
     """Give a client a new secret, and print it. The old one lives on for the overlap."""
     lives_on = parse_duration(overlap)
 
-    async def work(services: "Services") -> str:
-        tenant = await _tenant(services, slug)
-        async with services.database.tenant_session(tenant) as session:
-            return await services.clients.rotate_secret(session, tenant, client_id, lives_on)
+    async def work(services: "Services", tenant: "Tenant", session: "AsyncSession") -> str:
+        return await services.clients.rotate_secret(session, tenant, client_id, lives_on)
 
-    document = {"tenant": slug, "client_id": client_id, "client_secret": run(work)}
+    document = {"tenant": slug, "client_id": client_id, "client_secret": run_in_tenant(slug, work)}
     old = f"The old secret works for {overlap} more." if lives_on else "The old secret works no more."
     _print_secret(document, f"{_ONCE} {old}", as_json)
 
 
 @app.command()
-def revoke(client_id: _ClientId, slug: _Tenant, as_json: JsonOption = False) -> None:
+def revoke(client_id: _ClientId, slug: TenantOption, as_json: JsonOption = False) -> None:
     """Refuse a client and its tokens, within a second and for good."""
 
-    async def work(services: "Services") -> bool:
-        tenant = await _tenant(services, slug)
-        async with services.database.tenant_session(tenant) as session:
-            return await services.clients.revoke(session, tenant, client_id)
+    async def work(services: "Services", tenant: "Tenant", session: "AsyncSession") -> bool:
+        return await services.clients.revoke(session, tenant, client_id)
 
-    changed = run(work)
+    changed = run_in_tenant(slug, work)
     if as_json:
         output.print_json({"tenant": slug, "client_id": client_id, "changed": changed})
     else:
@@ -169,26 +146,26 @@ def revoke(client_id: _ClientId, slug: _Tenant, as_json: JsonOption = False) -> 
 @app.command()
 def revoke_tokens(
     client_id: _ClientId,
-    slug: _Tenant,
+    slug: TenantOption,
     consents: Annotated[bool, typer.Option("--consents", help="Ask people anew whether they let it in, too.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Revoke all tokens that a client has, within a second. It may go on to get new ones."""
 
-    async def work(services: "Services") -> dict[str, int]:
-        tenant = await _tenant(services, slug)
-        async with services.database.tenant_session(tenant) as session:
-            ended = await services.apps.revoke_tokens(session, tenant, client_id, consents=consents)
-            return ended._asdict()
+    async def work(services: "Services", tenant: "Tenant", session: "AsyncSession") -> dict[str, int]:
+        ended = await services.apps.revoke_tokens(session, tenant, client_id, consents=consents)
+        return ended._asdict()
 
-    _print_secret({"tenant": slug, "client_id": client_id, **run(work)}, "Its tokens are revoked.", as_json)
+    _print_secret(
+        {"tenant": slug, "client_id": client_id, **run_in_tenant(slug, work)}, "Its tokens are revoked.", as_json
+    )
 
 
 @app.command()
 def update(
     *,
     client_id: _ClientId,
-    slug: _Tenant,
+    slug: TenantOption,
     name: Annotated[str | None, typer.Option(help="What people call it.", show_default=False)] = None,
     scope: Annotated[
         list[str] | None, typer.Option(help="All that it may ask for, in quotes or repeated.", show_default=False)
@@ -225,12 +202,10 @@ def update(
     if not changes:
         raise typer.BadParameter("say what to change, with --name, --scope, --redirect-uri, --jwks: see --help")
 
-    async def work(services: "Services") -> bool:
-        tenant = await _tenant(services, slug)
-        async with services.database.tenant_session(tenant) as session:
-            return await services.apps.change(session, tenant, client_id, changes)
+    async def work(services: "Services", tenant: "Tenant", session: "AsyncSession") -> bool:
+        return await services.apps.change(session, tenant, client_id, changes)
 
-    changed = run(work)
+    changed = run_in_tenant(slug, work)
     if as_json:
         output.print_json({"tenant": slug, "client_id": client_id, "changed": changed})
     else:
@@ -240,7 +215,7 @@ def update(
 @app.command()
 def delete(
     client_id: _ClientId,
-    slug: _Tenant,
+    slug: TenantOption,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -248,24 +223,14 @@ def delete(
     if not yes:
         typer.confirm(f"Delete {client_id} of {slug} for good?", abort=True, err=True)
 
-    async def work(services: "Services") -> None:
-        tenant = await _tenant(services, slug)
-        async with services.database.tenant_session(tenant) as session:
-            await services.apps.delete(session, tenant, client_id)
+    async def work(services: "Services", tenant: "Tenant", session: "AsyncSession") -> None:
+        await services.apps.delete(session, tenant, client_id)
 
-    run(work)
+    run_in_tenant(slug, work)
     if as_json:
         output.print_json({"tenant": slug, "client_id": client_id, "deleted": True})
     else:
         output.note(f"{client_id} is deleted.")
-
-
-async def _tenant(services: "Services", slug: str) -> "Tenant":
-    async with services.database.platform_session() as session:
-        tenant = await services.registry.get(session, slug)
-    if tenant.status not in {"active", "suspended"}:
-        raise TenantNotReady(f"{slug} is {tenant.status}: finish with `saas tenants create {slug}` or `delete` it")
-    return tenant
 
 
 def _print_secret(document: dict[str, Any], message: str, as_json: bool) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from saas.cli import output
+from saas.cli.one_tenant import TenantOption, find_tenant
 from saas.cli.output import JsonOption
 from saas.cli.runtime import run
 
@@ -16,16 +17,14 @@ if TYPE_CHECKING:
 
     from saas.services import Services
     from tenants.domains import Domain
-    from tenants.registry import Tenant
 
 app = typer.Typer(name="domains", help="Prove, list and remove tenants' custom domains.", no_args_is_help=True)
 
-_Tenant = Annotated[str, typer.Option("--tenant", help="The tenant's slug.", show_default=False)]
 _Host = Annotated[str, typer.Argument(help="Like login.example.com.", show_default=False)]
 
 
 @app.command()
-def add(host: _Host, slug: _Tenant, as_json: JsonOption = False) -> None:
+def add(host: _Host, slug: TenantOption, as_json: JsonOption = False) -> None:
     """Claim a domain for a tenant, and show the TXT record that proves it.
 
     The domain leads to the tenant once it is proved, by `saas domains verify` or by the worker, which looks for the
@@ -36,7 +35,7 @@ def add(host: _Host, slug: _Tenant, as_json: JsonOption = False) -> None:
     from tenants import domains  # noqa: PLC0415
 
     async def work(services: "Services") -> "Domain":
-        tenant = await _tenant(services, slug)
+        tenant = await find_tenant(services, slug)
 
         def change(session: "AsyncSession") -> "Awaitable[Domain]":
             return domains.add_domain(session, services.registry, tenant, host)
@@ -54,13 +53,13 @@ def add(host: _Host, slug: _Tenant, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def verify(host: _Host, slug: _Tenant, as_json: JsonOption = False) -> None:
+def verify(host: _Host, slug: TenantOption, as_json: JsonOption = False) -> None:
     """Look for a domain's TXT record now; where it is right, the domain leads to the tenant within a second."""
     from saas.audit.tenancy import tell_verified  # noqa: PLC0415 - slow to import: not for `--help`
     from tenants import domains  # noqa: PLC0415
 
     async def work(services: "Services") -> "Domain":
-        tenant = await _tenant(services, slug)
+        tenant = await find_tenant(services, slug)
         return await domains.verify_domain(services.database, tenant, host, services.txt, told=tell_verified)
 
     domain = run(work)
@@ -71,12 +70,12 @@ def verify(host: _Host, slug: _Tenant, as_json: JsonOption = False) -> None:
 
 
 @app.command("list")
-def list_domains(slug: _Tenant, as_json: JsonOption = False) -> None:
+def list_domains(slug: TenantOption, as_json: JsonOption = False) -> None:
     """List a tenant's domains: those that lead to it, and those that wait for their proof."""
     from tenants import domains  # noqa: PLC0415 - slow to import: not for `--help`
 
     async def work(services: "Services") -> "list[Domain]":
-        tenant = await _tenant(services, slug)
+        tenant = await find_tenant(services, slug)
         async with services.database.platform_session() as session:
             return await domains.list_domains(session, tenant)
 
@@ -90,13 +89,13 @@ def list_domains(slug: _Tenant, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def remove(host: _Host, slug: _Tenant, as_json: JsonOption = False) -> None:
+def remove(host: _Host, slug: TenantOption, as_json: JsonOption = False) -> None:
     """Take a domain, or the claim to it, from a tenant; nobody is reached there, within a second."""
     from saas.audit.tenancy import change_tenant  # noqa: PLC0415 - slow to import: not for `--help`
     from tenants import domains  # noqa: PLC0415
 
     async def work(services: "Services") -> None:
-        tenant = await _tenant(services, slug)
+        tenant = await find_tenant(services, slug)
 
         def change(session: "AsyncSession") -> "Awaitable[None]":
             return domains.remove_domain(session, tenant, host)
@@ -108,8 +107,3 @@ def remove(host: _Host, slug: _Tenant, as_json: JsonOption = False) -> None:
         output.print_json({"removed": host, "tenant": slug})
     else:
         output.note(f"{host} does not lead to {slug} any more.")
-
-
-async def _tenant(services: "Services", slug: str) -> "Tenant":
-    async with services.database.platform_session() as session:
-        return await services.registry.get_made(session, slug)

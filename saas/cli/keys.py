@@ -6,38 +6,38 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from saas.cli import output
+from saas.cli.one_tenant import TenantOption, run_in_tenant
 from saas.cli.output import JsonOption
 from saas.cli.runtime import run
 from saas.kit.crypto import UnsealError
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
     from saas.keys.lifecycle import KeyInfo
     from saas.services import Services
+    from tenants.registry import Tenant
 
 app = typer.Typer(
     name="keys", help="List and rotate signing keys, and seal them under a new master key.", no_args_is_help=True
 )
 
-_Tenant = Annotated[str, typer.Option("--tenant", help="The tenant's slug.", show_default=False)]
 _COLUMNS = ("kid", "algorithm", "status", "created_at", "activated_at", "retired_at")
 
 
 @app.command("list")
-def list_keys(slug: _Tenant, as_json: JsonOption = False) -> None:
+def list_keys(slug: TenantOption, as_json: JsonOption = False) -> None:
     """List a tenant's keys, the oldest first, retired ones included."""
 
-    async def work(services: "Services") -> "list[KeyInfo]":
-        async with services.database.platform_session() as session:
-            tenant = await services.registry.get_made(session, slug)
-        async with services.database.tenant_session(tenant) as session:
-            return await services.key_lifecycle.list(session)
+    async def work(services: "Services", _: "Tenant", session: "AsyncSession") -> "list[KeyInfo]":
+        return await services.key_lifecycle.list(session)
 
-    _print(run(work), as_json)
+    _print(run_in_tenant(slug, work), as_json)
 
 
 @app.command()
 def rotate(
-    slug: _Tenant,
+    slug: TenantOption,
     alg: Annotated[str, typer.Option(help="Which of its keys: ES256 or RS256.")] = "ES256",
     as_json: JsonOption = False,
 ) -> None:
@@ -47,14 +47,11 @@ def rotate(
     `saas worker` sees to it, or this command, given again.
     """
 
-    async def work(services: "Services") -> "tuple[int, list[KeyInfo]]":
-        async with services.database.platform_session() as session:
-            tenant = await services.registry.get_made(session, slug)
-        async with services.database.tenant_session(tenant) as session:
-            taken = await services.key_lifecycle.rotate(session, tenant.id, alg)
-            return taken, await services.key_lifecycle.list(session)
+    async def work(services: "Services", tenant: "Tenant", session: "AsyncSession") -> "tuple[int, list[KeyInfo]]":
+        taken = await services.key_lifecycle.rotate(session, tenant.id, alg)
+        return taken, await services.key_lifecycle.list(session)
 
-    taken, keys = run(work)
+    taken, keys = run_in_tenant(slug, work)
     mine = [key for key in keys if key.algorithm == alg]
     if not mine:
         output.fail(f"{slug} has no {alg} key: one is made when a client first needs it")

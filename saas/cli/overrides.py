@@ -1,14 +1,14 @@
 """`saas tenants override`: what one tenant has beyond its plan, for a while."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from saas.cli import output
-from saas.cli.clients import parse_duration
 from saas.cli.output import JsonOption
 from saas.cli.runtime import run
+from saas.cli.times import parse_until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -17,31 +17,6 @@ if TYPE_CHECKING:
 
     from saas.services import Services
     from tenants.overrides import Override
-
-_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_LONGEST = timedelta(days=5 * 366)
-
-
-def parse_until(text: str, now: datetime) -> datetime:
-    """`friday` and `2026-12-01` are the beginning of the day, `48h` counts from now. Raises typer.BadParameter."""
-    word = text.strip().lower()
-    if word in _DAYS:
-        ahead = (_DAYS.index(word) - now.weekday() - 1) % 7 + 1
-        until = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=ahead)
-    elif word[:4].isdigit() and "-" in word:
-        try:
-            until = datetime.fromisoformat(word)
-        except ValueError:
-            raise typer.BadParameter(f"{text!r} is not a date: write it like 2026-12-01 or 2026-12-01T18:00") from None
-        until = until.astimezone(UTC) if until.tzinfo else until.replace(tzinfo=UTC)
-    else:
-        try:
-            until = now + min(parse_duration(word), 2 * _LONGEST)
-        except typer.BadParameter:
-            raise typer.BadParameter(f"{text!r} is no time: write it like friday, 2026-12-01 or 48h") from None
-    if not now < until <= now + _LONGEST:
-        raise typer.BadParameter(f"{text!r} is over, or more than five years away: give a time that is to come")
-    return until
 
 
 def override(

@@ -6,34 +6,34 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from saas.cli import output
+from saas.cli.one_tenant import TenantOption, run_in_tenant
 from saas.cli.output import JsonOption
-from saas.cli.runtime import run
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
     from saas.identity.policy import Policy
     from saas.services import Services
+    from tenants.registry import Tenant
 
 app = typer.Typer(name="policies", help="What a tenant asks of its people when they sign in.", no_args_is_help=True)
 
-_Slug = Annotated[str, typer.Option("--tenant", help="The tenant's slug.", show_default=False)]
 _DEFAULT = "default"
 
 
 @app.command()
-def show(slug: _Slug, as_json: JsonOption = False) -> None:
+def show(slug: TenantOption, as_json: JsonOption = False) -> None:
     """Show a tenant's sign-in policy."""
 
-    async def work(services: "Services") -> "Policy":
-        tenant = await _tenant(services, slug)
-        async with services.database.tenant_session(tenant) as session:
-            return await services.policies.read(session)
+    async def work(services: "Services", _: "Tenant", session: "AsyncSession") -> "Policy":
+        return await services.policies.read(session)
 
-    _print(slug, run(work), as_json)
+    _print(slug, run_in_tenant(slug, work), as_json)
 
 
 @app.command("set")
 def set_policy(
-    slug: _Slug,
+    slug: TenantOption,
     *,
     second_factor: Annotated[
         str | None, typer.Option(help="Of whom one is required: none, admins or everyone.", show_default=False)
@@ -65,13 +65,11 @@ def set_policy(
     if not changes:
         output.fail("Nothing to set: `saas policies set --help` lists what there is", code=2)
 
-    async def work(services: "Services") -> "Policy":
-        tenant = await _tenant(services, slug)
-        async with services.database.tenant_session(tenant) as session:
-            policy = replace(await services.policies.read(session), **changes)
-            return await services.policies.change(session, tenant, policy)
+    async def work(services: "Services", tenant: "Tenant", session: "AsyncSession") -> "Policy":
+        policy = replace(await services.policies.read(session), **changes)
+        return await services.policies.change(session, tenant, policy)
 
-    _print(slug, run(work), as_json)
+    _print(slug, run_in_tenant(slug, work), as_json)
 
 
 def _seconds(name: str, text: str) -> int | None:
@@ -79,11 +77,6 @@ def _seconds(name: str, text: str) -> int | None:
     if text != _DEFAULT and not text.isdecimal():
         output.fail(f"--{name.replace('_', '-')} is {text!r}: give a number of seconds, or `default`", code=2)
     return None if text == _DEFAULT else int(text)
-
-
-async def _tenant(services: "Services", slug: str) -> Any:
-    async with services.database.platform_session() as session:
-        return await services.registry.get_made(session, slug)
 
 
 def _print(slug: str, policy: "Policy", as_json: bool) -> None:

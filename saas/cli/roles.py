@@ -5,54 +5,52 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from saas.cli import output
+from saas.cli.one_tenant import TenantOption, run_in_tenant
 from saas.cli.output import JsonOption
-from saas.cli.runtime import run
 
 if TYPE_CHECKING:
-    from saas.identity.roles import Role
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from saas.identity.role_service import HeldRole
     from saas.services import Services
     from tenants.registry import Tenant
 
 app = typer.Typer(name="roles", help="A tenant's own roles: each is a set of scopes.", no_args_is_help=True)
 
-_Slug = Annotated[str, typer.Option("--tenant", help="The tenant's slug.", show_default=False)]
 _Name = Annotated[str, typer.Argument(help="Like support or read-only.", show_default=False)]
 
 
 @app.command()
 def create(
     name: _Name,
-    slug: _Slug,
+    slug: TenantOption,
     scope: Annotated[list[str], typer.Option(help="What it allows, in quotes or repeated.", show_default=False)],
     description: Annotated[str, typer.Option(help="In words.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Make a role. Give it to people with `saas users set-role`."""
-    from saas.identity.roles import Role, create_role  # noqa: PLC0415 - slow to import: not for `--help`
+    from saas.identity.roles import Role  # noqa: PLC0415 - slow to import: not for `--help`
 
     role = Role(name, description, tuple(" ".join(scope).split()))
 
-    async def work(services: "Services") -> None:
-        async with services.database.tenant_session(await _tenant(services, slug)) as session:
-            await create_role(session, role, services.catalogue)
+    async def work(services: "Services", _: "Tenant", session: "AsyncSession") -> "HeldRole":
+        return await services.roles.create(session, role, by=None)
 
-    run(work)
+    document = _document(run_in_tenant(slug, work))
     if as_json:
-        output.print_json(_document(role))
+        output.print_json(document)
     else:
-        output.print_fields(_document(role))
+        output.print_fields(document)
 
 
 @app.command("list")
-def list_roles(slug: _Slug, as_json: JsonOption = False) -> None:
+def list_roles(slug: TenantOption, as_json: JsonOption = False) -> None:
     """List a tenant's own roles by name."""
-    from saas.identity import roles  # noqa: PLC0415 - slow to import: not for `--help`
 
-    async def work(services: "Services") -> "list[Role]":
-        async with services.database.tenant_session(await _tenant(services, slug)) as session:
-            return await roles.list_roles(session)
+    async def work(services: "Services", _: "Tenant", session: "AsyncSession") -> "list[HeldRole]":
+        return await services.roles.list(session)
 
-    found = [_document(role) for role in run(work)]
+    found = [_document(role) for role in run_in_tenant(slug, work) if not role.builtin]
     if as_json:
         output.print_json(found)
         return
@@ -65,25 +63,18 @@ def list_roles(slug: _Slug, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def delete(name: _Name, slug: _Slug, as_json: JsonOption = False) -> None:
+def delete(name: _Name, slug: TenantOption, as_json: JsonOption = False) -> None:
     """Delete a role that nobody has."""
-    from saas.identity.roles import delete_role  # noqa: PLC0415 - slow to import: not for `--help`
 
-    async def work(services: "Services") -> None:
-        async with services.database.tenant_session(await _tenant(services, slug)) as session:
-            await delete_role(session, name)
+    async def work(services: "Services", _: "Tenant", session: "AsyncSession") -> None:
+        await services.roles.delete(session, name, by=None)
 
-    run(work)
+    run_in_tenant(slug, work)
     if as_json:
         output.print_json({"deleted": name})
     else:
         output.note(f"The role {name} is deleted.")
 
 
-async def _tenant(services: "Services", slug: str) -> "Tenant":
-    async with services.database.platform_session() as session:
-        return await services.registry.get_made(session, slug)
-
-
-def _document(role: "Role") -> dict[str, Any]:
+def _document(role: "HeldRole") -> dict[str, Any]:
     return {"name": role.name, "description": role.description, "scopes": role.scopes}

@@ -1,11 +1,11 @@
 """`saas users`: the people of a tenant."""
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from saas.cli import output
+from saas.cli.one_tenant import TenantOption, find_tenant, run_in_tenant
 from saas.cli.output import JsonOption
 from saas.cli.runtime import run
 
@@ -16,11 +16,8 @@ if TYPE_CHECKING:
     from saas.services import Services
     from tenants.registry import Tenant
 
-T = TypeVar("T")
-
 app = typer.Typer(name="users", help="The people of a tenant: make, invite, disable, help them.", no_args_is_help=True)
 
-_Slug = Annotated[str, typer.Option("--tenant", help="The tenant's slug.", show_default=False)]
 _Email = Annotated[str, typer.Option(help="Whose account.", show_default=False)]
 _Name = Annotated[str, typer.Option(help="What they are called.", show_default="the address, before the @")]
 _Role = Annotated[list[str], typer.Option(help="owner, admin, member or one of the tenant's own; can be repeated.")]
@@ -28,7 +25,9 @@ _MEMBER = ["member"]
 
 
 @app.command()
-def create(slug: _Slug, email: _Email, name: _Name = "", role: _Role = _MEMBER, as_json: JsonOption = False) -> None:
+def create(
+    slug: TenantOption, email: _Email, name: _Name = "", role: _Role = _MEMBER, as_json: JsonOption = False
+) -> None:
     """Make a user with a generated password, printed once."""
     from saas.identity.passwords import hash_password  # noqa: PLC0415 - slow to import: not for `--help`
     from saas.kit.ids import new_password  # noqa: PLC0415
@@ -41,18 +40,18 @@ def create(slug: _Slug, email: _Email, name: _Name = "", role: _Role = _MEMBER, 
             session, tenant, email=email, name=name, roles=role, password_hash=password_hash
         )
 
-    user = _run(slug, work)
+    user = run_in_tenant(slug, work)
     _print_password(_document(slug, user), password, as_json)
 
 
 @app.command("list")
-def list_users(slug: _Slug, as_json: JsonOption = False) -> None:
+def list_users(slug: TenantOption, as_json: JsonOption = False) -> None:
     """List a tenant's people by address, disabled and invited ones included."""
 
     async def work(services: "Services", _: "Tenant", session: "AsyncSession") -> "list[User]":
         return await services.users.list(session)
 
-    found = [_document(slug, user) for user in _run(slug, work)]
+    found = [_document(slug, user) for user in run_in_tenant(slug, work)]
     if as_json:
         output.print_json(found)
         return
@@ -65,7 +64,9 @@ def list_users(slug: _Slug, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def invite(slug: _Slug, email: _Email, name: _Name = "", role: _Role = _MEMBER, as_json: JsonOption = False) -> None:
+def invite(
+    slug: TenantOption, email: _Email, name: _Name = "", role: _Role = _MEMBER, as_json: JsonOption = False
+) -> None:
     """Mail somebody a link with which they choose their password. Invite again to send a new one.
 
     Where no mail can be sent, the link is printed.
@@ -74,7 +75,7 @@ def invite(slug: _Slug, email: _Email, name: _Name = "", role: _Role = _MEMBER, 
     from saas.kit.mail import MailError  # noqa: PLC0415
 
     async def work(services: "Services") -> tuple["User", str | None, str]:
-        tenant = await _tenant(services, slug)
+        tenant = await find_tenant(services, slug)
         async with services.database.tenant_session(tenant) as session:
             user, token = await services.users.invite(session, tenant, email=email, name=name, roles=role)
         # After the commit: a link must not reach anybody before it works.
@@ -94,31 +95,31 @@ def invite(slug: _Slug, email: _Email, name: _Name = "", role: _Role = _MEMBER, 
 
 
 @app.command()
-def disable(slug: _Slug, email: _Email, as_json: JsonOption = False) -> None:
+def disable(slug: TenantOption, email: _Email, as_json: JsonOption = False) -> None:
     """Let a user in no more, and end their sessions and what they allowed to apps, at once."""
 
     async def work(services: "Services", tenant: "Tenant", session: "AsyncSession") -> "User":
         return await services.users.disable(session, tenant, email)
 
-    user = _run(slug, work)
+    user = run_in_tenant(slug, work)
     undo = f"saas users enable --tenant {slug} --email {user.email}"
     _print_changed(slug, user, f"{user.email} is disabled. Undo with `{undo}`.", as_json)
 
 
 @app.command()
-def enable(slug: _Slug, email: _Email, as_json: JsonOption = False) -> None:
+def enable(slug: TenantOption, email: _Email, as_json: JsonOption = False) -> None:
     """Let a disabled user in again."""
 
     async def work(services: "Services", tenant: "Tenant", session: "AsyncSession") -> "User":
         return await services.users.enable(session, tenant, email)
 
-    user = _run(slug, work)
+    user = run_in_tenant(slug, work)
     _print_changed(slug, user, f"{user.email} may sign in again.", as_json)
 
 
 @app.command()
 def set_role(
-    slug: _Slug,
+    slug: TenantOption,
     email: _Email,
     role: Annotated[list[str], typer.Option(help="Replaces those they have; can be repeated.", show_default=False)],
     as_json: JsonOption = False,
@@ -128,12 +129,12 @@ def set_role(
     async def work(services: "Services", tenant: "Tenant", session: "AsyncSession") -> "User":
         return await services.users.set_roles(session, tenant, email, role)
 
-    user = _run(slug, work)
+    user = run_in_tenant(slug, work)
     _print_changed(slug, user, f"{user.email} is now: {', '.join(user.roles)}.", as_json)
 
 
 @app.command()
-def reset_password(slug: _Slug, email: _Email, as_json: JsonOption = False) -> None:
+def reset_password(slug: TenantOption, email: _Email, as_json: JsonOption = False) -> None:
     """Give a user a new generated password, printed once. Their sessions end."""
     from saas.identity.passwords import hash_password  # noqa: PLC0415 - slow to import: not for `--help`
     from saas.kit.ids import new_password  # noqa: PLC0415
@@ -144,13 +145,13 @@ def reset_password(slug: _Slug, email: _Email, as_json: JsonOption = False) -> N
         user = await services.users.find(session, email)
         return await services.users.reset_password(session, tenant, user.id, await hash_password(password))
 
-    if not _run(slug, work):
+    if not run_in_tenant(slug, work):
         output.fail(f"{email} is disabled: run `saas users enable --tenant {slug} --email {email}` first")
     _print_password({"tenant": slug, "email": email}, password, as_json)
 
 
 @app.command()
-def reset_factors(slug: _Slug, email: _Email, as_json: JsonOption = False) -> None:
+def reset_factors(slug: TenantOption, email: _Email, as_json: JsonOption = False) -> None:
     """Take away the second factors of somebody who has lost them. Make sure that it is them who ask.
 
     Their sessions end, and they are told by mail, where mail can be sent.
@@ -159,7 +160,7 @@ def reset_factors(slug: _Slug, email: _Email, as_json: JsonOption = False) -> No
     from saas.kit.mail import MailError  # noqa: PLC0415
 
     async def work(services: "Services") -> int:
-        tenant = await _tenant(services, slug)
+        tenant = await find_tenant(services, slug)
         async with services.database.tenant_session(tenant) as session:
             user = await services.users.find(session, email)
             count = await services.factors.reset(session, user.id)
@@ -175,22 +176,6 @@ def reset_factors(slug: _Slug, email: _Email, as_json: JsonOption = False) -> No
         output.print_json({"tenant": slug, "email": email, "removed": count})
     else:
         output.note(f"{email} has no second factor any more ({count} removed) and is signed out.")
-
-
-def _run(slug: str, work: "Callable[[Services, Tenant, AsyncSession], Awaitable[T]]") -> T:
-    """In one transaction of the tenant."""
-
-    async def in_session(services: "Services") -> T:
-        tenant = await _tenant(services, slug)
-        async with services.database.tenant_session(tenant) as session:
-            return await work(services, tenant, session)
-
-    return run(in_session)
-
-
-async def _tenant(services: "Services", slug: str) -> "Tenant":
-    async with services.database.platform_session() as session:
-        return await services.registry.get_made(session, slug)
 
 
 def _print_password(document: dict[str, Any], password: str, as_json: bool) -> None:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from saas.cli import output
-from saas.cli.clients import parse_duration
 from saas.cli.output import JsonOption
 from saas.cli.runtime import run
+from saas.cli.times import parse_duration
 
 if TYPE_CHECKING:
     from saas.services import Services

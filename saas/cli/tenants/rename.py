@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from saas.cli import output
-from saas.cli.clients import parse_duration
 from saas.cli.output import JsonOption
 from saas.cli.runtime import run
 from saas.cli.tenants.records import Slug, changed, document
+from saas.cli.times import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

@@ -12,7 +12,7 @@ from joserfc.jwk import ECKey
 from typer.testing import CliRunner, Result
 
 from saas.cli import app
-from saas.cli.clients import parse_duration
+from saas.cli.times import parse_duration
 from tenants.registry import Tenant
 
 Saas = Callable[..., Result]

@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from saas.cli import app
-from saas.cli.overrides import parse_until
+from saas.cli.times import parse_until
 
 Saas = Callable[..., Any]
 #: A Wednesday.
