@@ -13,13 +13,13 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Table, delete, func, insert, select, tuple_
-from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from saas.idempotency.errors import AnswerLost, KeyInUse, KeyReused
 from saas.idempotency.models import KeptAnswerRow
 from saas.kit.clock import utc_now
 from saas.kit.crypto import Sealer, UnsealError, same
+from tenants.purge import purge_rows
 
 KEPT_FOR: Final = timedelta(hours=24)
 _table: Final[Table] = KeptAnswerRow.metadata.tables[KeptAnswerRow.__tablename__]
@@ -99,7 +99,4 @@ async def keep(session: AsyncSession, sealer: Sealer, request: Keyed, answer: An
 
 async def purge(session: AsyncSession, limit: int) -> int:
     """Delete answers that are past their time, at most `limit`; how many."""
-    old = select(_table.c.client_id, _table.c.subject, _table.c.key)
-    old = old.where(_table.c.created_at <= utc_now() - KEPT_FOR).limit(limit)
-    deleted: CursorResult[Any] = await session.execute(delete(_table).where(_key.in_(old)))  # type: ignore[assignment]  # what DML yields
-    return deleted.rowcount
+    return await purge_rows(session, _table, _table.c.created_at <= utc_now() - KEPT_FOR, limit)

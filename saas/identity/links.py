@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, CursorResult, Table, delete, insert, select, update
+from sqlalchemy import ColumnElement, Table, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from saas.identity.models import MailedLinkRow, UserRow
@@ -16,6 +16,7 @@ from saas.kit.crypto import digest
 from saas.kit.ids import new_secret
 from saas.settings import IdentitySettings
 from tenants.base import new_id
+from tenants.purge import purge_rows
 
 #: What a link is for: also the first part of its path.
 Purpose = Literal["reset", "invitation"]
@@ -93,14 +94,7 @@ class LinkService:
 
     async def purge(self, session: AsyncSession, limit: int = 1000) -> int:
         """Delete expired links, those that others are deleting aside; how many."""
-        old = (
-            select(_links.c.id)
-            .where(_links.c.expires_at < self._clock())
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        deleted: CursorResult[Any] = await session.execute(delete(_links).where(_links.c.id.in_(old)))  # type: ignore[assignment]  # what DML yields
-        return deleted.rowcount
+        return await purge_rows(session, _links, _links.c.expires_at < self._clock(), limit)
 
     def _works(self, token: str, purpose: Purpose) -> Sequence[ColumnElement[bool]]:
         """An invitation is over when its user has a password, however that came about."""

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Table, delete, func, select, update
+from sqlalchemy import Table, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from webauthn import (
@@ -36,6 +36,7 @@ from saas.identity.errors import PasskeyRefused
 from saas.identity.models import PasskeyRow, SpentChallengeRow, UserRow
 from saas.kit.clock import Clock, utc_now
 from saas.kit.crypto import Sealer, digest
+from tenants.purge import purge_rows
 
 log = logging.getLogger(__name__)
 
@@ -212,10 +213,7 @@ class PasskeyService:
 
     async def purge(self, session: AsyncSession, limit: int = 1000) -> int:
         """Delete spent challenges that could not be answered any more, those that others are deleting aside."""
-        old = select(_spent.c.digest).where(_spent.c.expires_at < self._clock()).limit(limit)
-        statement = delete(_spent).where(_spent.c.digest.in_(old.with_for_update(skip_locked=True)))
-        deleted: CursorResult[Any] = await session.execute(statement)  # type: ignore[assignment]  # what DML yields
-        return deleted.rowcount
+        return await purge_rows(session, _spent, _spent.c.expires_at < self._clock(), limit)
 
     def _ask(self, place: Place, allowed: Sequence[PublicKeyCredentialDescriptor]) -> Ceremony:
         value, state = new_challenge(self._sealer, place, self._clock())

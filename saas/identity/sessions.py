@@ -12,13 +12,11 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
-    CursorResult,
     DateTime,
     Interval,
     Table,
     any_,
     bindparam,
-    delete,
     func,
     insert,
     literal,
@@ -38,6 +36,7 @@ from saas.kit.ids import new_secret
 from saas.settings import IdentitySettings
 from tenants.base import new_id
 from tenants.direct import Direct
+from tenants.purge import purge_rows
 from tenants.registry import Tenant
 from tenants.statements import Statement
 
@@ -263,14 +262,7 @@ class SessionService:
 
     async def purge(self, session: AsyncSession, limit: int = 1000) -> int:
         """Delete sessions that are past their absolute end, those that others are deleting aside; how many."""
-        old = (
-            select(_sessions.c.id)
-            .where(_sessions.c.expires_at < self._clock())
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        deleted: CursorResult[Any] = await session.execute(delete(_sessions).where(_sessions.c.id.in_(old)))  # type: ignore[assignment]  # what DML yields
-        return deleted.rowcount
+        return await purge_rows(session, _sessions, _sessions.c.expires_at < self._clock(), limit)
 
     async def _goes_on(
         self, session: AsyncSession, tenant: Tenant, user_id: UUID, replaced: str | None, proof: dict[str, Any]

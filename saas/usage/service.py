@@ -3,20 +3,17 @@
 import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from redis.exceptions import RedisError
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    CursorResult,
     Table,
     and_,
-    delete,
     func,
     literal_column,
     select,
-    tuple_,
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -25,6 +22,7 @@ from saas.kit.clock import Clock, utc_now
 from saas.usage.counters import WHAT, Batch
 from saas.usage.models import BatchRow, UsageRow
 from saas.usage.periods import CALENDARS, Calendar, Resolution, beginning, between, following, projected
+from tenants.purge import purge_rows
 from tenants.registry import Tenant
 
 log = logging.getLogger(__name__)
@@ -180,7 +178,7 @@ class UsageService:
         entered = and_(_batches.c.taken_at < now - _KEEP_BATCHES, _batches.c.taken_at < last)
         return sum(
             [
-                await _purge(session, table, old, limit)
+                await purge_rows(session, table, old, limit)
                 for table, old in ((_hours, _hours.c.hour < now - self._keep), (_batches, entered))
             ]
         )
@@ -192,10 +190,3 @@ def total(uses: Iterable[Use]) -> Use:
 
 def _within(since: datetime, until: datetime) -> ColumnElement[bool]:
     return and_(_hours.c.hour >= since, _hours.c.hour < until)
-
-
-async def _purge(session: AsyncSession, table: Table, condition: ColumnElement[bool], limit: int) -> int:
-    key = tuple_(*table.primary_key.columns)
-    old = select(*table.primary_key.columns).where(condition).limit(limit).with_for_update(of=table, skip_locked=True)
-    deleted: CursorResult[Any] = await session.execute(delete(table).where(key.in_(old)))  # type: ignore[assignment]  # what DML yields
-    return deleted.rowcount

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import ColumnElement, CursorResult, Table, delete, or_, select, tuple_
+from sqlalchemy import ColumnElement, Table, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from saas.kit.clock import Clock, utc_now
@@ -20,6 +20,7 @@ from saas.oauth.grants.models import (
 from saas.oauth.models import ClientRow
 from saas.settings import TokensSettings
 from tenants.base import TenantBase
+from tenants.purge import purge_rows
 
 Condition = Callable[[datetime], ColumnElement[bool]]
 
@@ -60,14 +61,7 @@ class Cleanup:
         Fewer than `limit` means that nothing is left, but for what others are deleting.
         """
         now = self._clock()
-        return sum([await _purge(session, table, due(now), limit) for table, due in self._conditions.items()])
-
-
-async def _purge(session: AsyncSession, table: Table, condition: ColumnElement[bool], limit: int) -> int:
-    key = tuple_(*table.primary_key.columns)
-    old = select(*table.primary_key.columns).where(condition).limit(limit).with_for_update(of=table, skip_locked=True)
-    deleted: CursorResult[Any] = await session.execute(delete(table).where(key.in_(old)))  # type: ignore[assignment]  # what DML yields
-    return deleted.rowcount
+        return sum([await purge_rows(session, table, due(now), limit) for table, due in self._conditions.items()])
 
 
 def _expired(table: Table, grace: timedelta = timedelta(0)) -> Condition:
