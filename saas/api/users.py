@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from saas.access.guards import require
 from saas.api.authority import By
 from saas.idempotency.route import KeyedRoute
-from saas.identity.directory import Person, Status, find_person, list_people
+from saas.identity.accounts import Status
+from saas.identity.directory import Person, find_person, list_people
 from saas.identity.errors import SessionNotFound
 from saas.identity.roles import MEMBER
 from saas.identity.service import MAX_EMAIL, MAX_NAME

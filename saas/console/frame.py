@@ -34,7 +34,7 @@ from saas.console.navigation import NAVIGATION
 from saas.identity.browser import Endpoint, Form, find_person, safe_target, see_other, to_sign_in
 from saas.identity.browser import page as page_on_own_host
 from saas.identity.roles import ADMIN, OWNER, holders_of, scopes_of
-from saas.identity.sessions import SignedIn
+from saas.identity.signed_in import SignedIn
 from saas.web.csrf import read_form
 from saas.web.pages import render
 from saas.web.problems import Problem

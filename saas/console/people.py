@@ -9,7 +9,8 @@ from starlette.responses import Response
 
 from saas.console.frame import CONSOLE, Page, reads, render_console, route, writes
 from saas.console.rights import authority_of, grantable
-from saas.identity.directory import Status, count_people, list_people
+from saas.identity.accounts import Status
+from saas.identity.directory import count_people, list_people
 from saas.identity.people import MOST_INVITED
 from saas.identity.roles import MEMBER
 from saas.identity.service import MAX_NAME, email_key

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from saas.identity.policy import Policy, Required
-from saas.identity.sessions import SignedIn
+from saas.identity.signed_in import SignedIn
 
 _UNITS: Final = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
 _WHOM: Final[dict[Required, str]] = {"none": "nobody", "admins": "administrators", "everyone": "everyone"}

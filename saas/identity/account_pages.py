@@ -28,7 +28,7 @@ from saas.identity.password_rules import check_new_password
 from saas.identity.passwords import hash_password
 from saas.identity.roles import scopes_of
 from saas.identity.service import MAX_NAME, email_key
-from saas.identity.sessions import SignedIn
+from saas.identity.signed_in import SignedIn
 from saas.web.csrf import read_form
 from saas.web.pages import render
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, Table, select, update
@@ -18,6 +18,7 @@ USERS: Final[Table] = UserRow.metadata.tables[UserRow.__tablename__]
 ENABLED: Final = USERS.c.disabled_at.is_(None)
 #: Somebody, by their address or their id.
 Who = str | UUID
+Status = Literal["active", "invited", "disabled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class User:
     created_at: datetime
 
     @property
-    def status(self) -> str:
+    def status(self) -> Status:
         return "disabled" if self.disabled_at else "invited" if self.invited else "active"
 
 

@@ -15,7 +15,8 @@ from starlette.routing import Route
 
 from saas.audit.actor import Actor, identify
 from saas.identity.cookies import read_cookie
-from saas.identity.sessions import SessionService, SignedIn
+from saas.identity.sessions import SessionService
+from saas.identity.signed_in import SignedIn
 from saas.web.address import client_address
 from saas.web.csrf import read_form
 from saas.web.pages import error_page

@@ -3,19 +3,18 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, Table, any_, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from saas.identity.accounts import ENABLED, USERS
+from saas.identity.accounts import ENABLED, USERS, Status, User
 from saas.identity.errors import UserNotFound
 from saas.identity.models import PasskeyRow, SessionRow, TotpFactorRow
 from saas.identity.service import MAX_EMAIL, email_key
 from saas.web.paging import Page, decode_cursor, encode_cursor
 
-Status = Literal["active", "invited", "disabled"]
 _SORT: Final = "email"
 _totp: Final[Table] = TotpFactorRow.metadata.tables[TotpFactorRow.__tablename__]
 _passkeys: Final[Table] = PasskeyRow.metadata.tables[PasskeyRow.__tablename__]
@@ -29,26 +28,15 @@ _STATUS: Final[dict[Status, ColumnElement[bool]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class Person(User):
     """Somebody, and what is known of how they sign in."""
 
-    id: UUID
-    email: str
-    name: str
-    roles: tuple[str, ...]
-    invited: bool
-    disabled_at: datetime | None
-    created_at: datetime
     updated_at: datetime
     #: Whether they have an authenticator app, and how many passkeys.
     totp: bool
     passkeys: int
     #: As far as their sessions are kept.
     last_signed_in_at: datetime | None
-
-    @property
-    def status(self) -> Status:
-        return "disabled" if self.disabled_at else "invited" if self.invited else "active"
 
 
 async def list_people(

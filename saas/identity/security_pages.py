@@ -14,7 +14,7 @@ from saas.identity.errors import FactorRequired, PasskeyRefused, TooManyAttempts
 from saas.identity.notices import tell_of_change
 from saas.identity.passkeys import MAX_NAME
 from saas.identity.places import place_of, remember_browser
-from saas.identity.sessions import SignedIn
+from saas.identity.signed_in import SignedIn
 from saas.identity.stepup import require_recent
 from saas.web.pages import render
 

@@ -10,26 +10,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    DateTime,
-    Interval,
-    Table,
-    any_,
-    bindparam,
-    func,
-    insert,
-    literal,
-    select,
-    true,
-    update,
-)
+from sqlalchemy import ColumnElement, any_, bindparam, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from saas.audit.actor import Actor
 from saas.audit.service import Target, record
+from saas.identity.accounts import USERS
 from saas.identity.hooks import EndedSession, Hooks
-from saas.identity.models import PolicyRow, SessionRow, UserRow
+from saas.identity.signed_in import BY_COOKIE, COLUMNS, LIVE, SESSIONS, SignedIn, signed_in
 from saas.kit.clock import Clock, utc_now
 from saas.kit.crypto import digest
 from saas.kit.ids import new_secret
@@ -47,64 +35,12 @@ _MAX_AGENT: Final = 400
 #: As many as a person could look through.
 _MOST_LISTED: Final = 100
 
-# Columns, not entities: `find` is on the way of every authorization request.
-_sessions: Final[Table] = SessionRow.metadata.tables[SessionRow.__tablename__]
-_users: Final[Table] = UserRow.metadata.tables[UserRow.__tablename__]
-_policies: Final[Table] = PolicyRow.metadata.tables[PolicyRow.__tablename__]
-_now: Final = bindparam("now", type_=DateTime(timezone=True))
-_idle: Final = bindparam("idle", type_=Interval())
-
-
-def _seconds_of(column: ColumnElement[int | None]) -> ColumnElement[timedelta]:
-    """What the tenant's policy says, NULL where it says nothing: read in the same statement, never out of date."""
-    return select(func.make_interval(0, 0, 0, 0, 0, 0, column, type_=Interval())).scalar_subquery()
-
-
-#: Sessions that neither ended nor ran out: as the operator allows, or sooner by the tenant's policy (LEAST skips NULL).
-_LIVE: Final = (
-    _sessions.c.ended_at.is_(None),
-    _sessions.c.expires_at > _now,
-    _sessions.c.last_seen_at > _now - func.least(_idle, _seconds_of(_policies.c.session_idle)),
-    func.coalesce(_sessions.c.authenticated_at > _now - _seconds_of(_policies.c.session_lifetime), true()),
-)
-#: Its last column is `last_seen_at`. Whoever needs more at the same cost adds columns: see `SessionService.look_up`.
-BY_COOKIE: Final = (
-    select(
-        _sessions.c.id,
-        _sessions.c.user_id,
-        _users.c.email,
-        _users.c.name,
-        _users.c.roles,
-        _sessions.c.authenticated_at,
-        _sessions.c.amr,
-        func.coalesce(_sessions.c.confirmed_at, _sessions.c.authenticated_at),
-        _sessions.c.last_seen_at,
-    )
-    .join(_users, _users.c.id == _sessions.c.user_id)
-    .where(_sessions.c.digest == bindparam("cookie"), *_LIVE, _users.c.disabled_at.is_(None))
-)
-_COLUMNS: Final = len(BY_COOKIE.selected_columns)
 _TOUCH: Final = (
-    update(_sessions)
-    .where(_sessions.c.id == bindparam("session"))
+    update(SESSIONS)
+    .where(SESSIONS.c.id == bindparam("session"))
     .values(last_seen_at=bindparam("now"), updated_at=bindparam("now"))
 )
 _TOUCH_STATEMENT: Final = Statement(_TOUCH)
-
-
-@dataclass(frozen=True, slots=True)
-class SignedIn:
-    """The person behind a request, and how they proved who they are (OpenID Connect `auth_time` and `amr`)."""
-
-    session_id: UUID
-    user_id: UUID
-    email: str
-    name: str
-    roles: tuple[str, ...]
-    authenticated_at: datetime
-    amr: tuple[str, ...]
-    #: When they last proved it, for something sensitive or by signing in.
-    confirmed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +73,7 @@ class SessionService:
             return None
         if _is_stale(row, now):
             await session.execute(_TOUCH, {"session": row[0], "now": now})
-        return _signed_in(row)
+        return signed_in(row)
 
     async def look_up(
         self, direct: Direct, cookie: str | None, statement: Statement, **values: Any
@@ -150,7 +86,7 @@ class SessionService:
             return None, ()
         if _is_stale(row, now):
             await direct.row(_TOUCH_STATEMENT, session=row[0], now=now)
-        return _signed_in(row), row[_COLUMNS:]
+        return signed_in(row), row[COLUMNS:]
 
     def _parameters(self, cookie: str | None, now: datetime) -> dict[str, Any] | None:
         """Of BY_COOKIE; None where no cookie of ours looks like this."""
@@ -191,7 +127,7 @@ class SessionService:
         }
         goes_on = await self._goes_on(session, tenant, user_id, replaces, proof)
         if not goes_on:
-            await session.execute(insert(_sessions).values(id=new_id(), user_id=user_id, created_at=now, **proof))
+            await session.execute(insert(SESSIONS).values(id=new_id(), user_id=user_id, created_at=now, **proof))
         action = "session.confirmed" if goes_on else "session.started"
         record(session, action, details={"methods": proof["amr"]}, actor=Actor("user", str(user_id)))
         return cookie
@@ -203,9 +139,9 @@ class SessionService:
     async def confirm(self, session: AsyncSession, person: SignedIn) -> str | None:
         """The person has just proved again who they are: the new cookie; None where the session has ended meanwhile."""
         now, cookie = self._clock(), new_secret()
-        mine = (_sessions.c.id == person.session_id, _sessions.c.ended_at.is_(None))
+        mine = (SESSIONS.c.id == person.session_id, SESSIONS.c.ended_at.is_(None))
         values = {"digest": digest(cookie), "confirmed_at": now, "last_seen_at": now, "updated_at": now}
-        renewed = update(_sessions).where(*mine).values(values).returning(_sessions.c.id)
+        renewed = update(SESSIONS).where(*mine).values(values).returning(SESSIONS.c.id)
         if (await session.execute(renewed)).one_or_none() is None:
             return None
         record(session, "session.confirmed")
@@ -215,16 +151,16 @@ class SessionService:
         """The user's live sessions, the last seen first; at most a hundred."""
         now = self._clock()
         query = (
-            select(*(_sessions.c[name] for name in SessionInfo.__slots__))
-            .where(_sessions.c.user_id == user_id, *_LIVE)
-            .order_by(_sessions.c.last_seen_at.desc(), _sessions.c.id)
+            select(*(SESSIONS.c[name] for name in SessionInfo.__slots__))
+            .where(SESSIONS.c.user_id == user_id, *LIVE)
+            .order_by(SESSIONS.c.last_seen_at.desc(), SESSIONS.c.id)
             .limit(_MOST_LISTED)
         )
         return [SessionInfo(*row) for row in await session.execute(query, {"now": now, "idle": self._idle})]
 
     async def end(self, session: AsyncSession, tenant: Tenant, user_id: UUID, session_id: UUID) -> bool:
         """End one session of this user; False where there is no such session, or it has ended."""
-        ended = await self._end(session, tenant, _sessions.c.user_id == user_id, _sessions.c.id == session_id)
+        ended = await self._end(session, tenant, SESSIONS.c.user_id == user_id, SESSIONS.c.id == session_id)
         if ended:
             record(session, "session.ended", target=Target("user", user_id), details={"sessions": ended})
         return ended > 0
@@ -233,8 +169,8 @@ class SessionService:
         self, session: AsyncSession, tenant: Tenant, user_id: UUID, *, keep: UUID | None = None, told: bool = True
     ) -> int:
         """End the user's sessions, but `keep`; how many that were. `told`: it is an event, and no part of another."""
-        kept = [] if keep is None else [_sessions.c.id != keep]
-        ended = await self._end(session, tenant, _sessions.c.user_id == user_id, *kept)
+        kept = [] if keep is None else [SESSIONS.c.id != keep]
+        ended = await self._end(session, tenant, SESSIONS.c.user_id == user_id, *kept)
         if told and ended:
             record(session, "session.ended", target=Target("user", user_id), details={"sessions": ended})
         return ended
@@ -250,19 +186,19 @@ class SessionService:
     ) -> int:
         """End sessions that began without a second factor: of people with one of `roles`, of one user, or all; not
         `keep`."""
-        which = [~(literal("mfa") == any_(_sessions.c.amr))]
+        which = [~(literal("mfa") == any_(SESSIONS.c.amr))]
         if roles is not None:
-            holders = select(_users.c.id).where(_users.c.roles.overlap(list(roles)))
-            which.append(_sessions.c.user_id.in_(holders))
+            holders = select(USERS.c.id).where(USERS.c.roles.overlap(list(roles)))
+            which.append(SESSIONS.c.user_id.in_(holders))
         if user_id is not None:
-            which.append(_sessions.c.user_id == user_id)
+            which.append(SESSIONS.c.user_id == user_id)
         if keep is not None:
-            which.append(_sessions.c.id != keep)
+            which.append(SESSIONS.c.id != keep)
         return await self._end(session, tenant, *which)
 
     async def purge(self, session: AsyncSession, limit: int = 1000) -> int:
         """Delete sessions that are past their absolute end, those that others are deleting aside; how many."""
-        return await purge_rows(session, _sessions, _sessions.c.expires_at < self._clock(), limit)
+        return await purge_rows(session, SESSIONS, SESSIONS.c.expires_at < self._clock(), limit)
 
     async def _goes_on(
         self, session: AsyncSession, tenant: Tenant, user_id: UUID, replaced: str | None, proof: dict[str, Any]
@@ -270,9 +206,9 @@ class SessionService:
         """Whether the session of the replaced cookie was this user's, and now has the new proof; else it is over."""
         if replaced is None or not _COOKIE.fullmatch(replaced):
             return False
-        before = (_sessions.c.digest == digest(replaced), _sessions.c.ended_at.is_(None))
-        mine = (*before, _sessions.c.user_id == user_id, _sessions.c.expires_at > self._clock())
-        renewed = update(_sessions).where(*mine).values(proof).returning(_sessions.c.id)
+        before = (SESSIONS.c.digest == digest(replaced), SESSIONS.c.ended_at.is_(None))
+        mine = (*before, SESSIONS.c.user_id == user_id, SESSIONS.c.expires_at > self._clock())
+        renewed = update(SESSIONS).where(*mine).values(proof).returning(SESSIONS.c.id)
         if (await session.execute(renewed)).one_or_none() is not None:
             return True
         await self._end(session, tenant, *before)
@@ -280,8 +216,8 @@ class SessionService:
 
     async def _end(self, session: AsyncSession, tenant: Tenant, *which: ColumnElement[bool]) -> int:
         now = self._clock()
-        statement = update(_sessions).where(_sessions.c.ended_at.is_(None), *which).values(ended_at=now, updated_at=now)
-        rows = await session.execute(statement.returning(_sessions.c.id, _sessions.c.user_id))
+        statement = update(SESSIONS).where(SESSIONS.c.ended_at.is_(None), *which).values(ended_at=now, updated_at=now)
+        rows = await session.execute(statement.returning(SESSIONS.c.id, SESSIONS.c.user_id))
         ended = [EndedSession(*row) for row in rows]
         if ended:
             for hook in self._hooks.sessions_ended:
@@ -295,10 +231,5 @@ def _printable(text: str) -> str:
 
 def _is_stale(row: Any, now: datetime) -> bool:
     """Whether it is to be noted that the session of this row is used."""
-    last_seen_at: datetime = row[_COLUMNS - 1]
+    last_seen_at: datetime = row[COLUMNS - 1]
     return now - last_seen_at > _SEEN_WITHIN
-
-
-def _signed_in(row: Any) -> SignedIn:
-    session_id, user_id, email, name, roles, authenticated_at, amr, confirmed_at = row[: _COLUMNS - 1]
-    return SignedIn(session_id, user_id, email, name, tuple(roles), authenticated_at, tuple(amr), confirmed_at)

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from saas.identity.browser import see_other
-from saas.identity.sessions import SignedIn
+from saas.identity.signed_in import SignedIn
 
 CONFIRM: Final = "/confirm"
 RECENT: Final = timedelta(minutes=15)

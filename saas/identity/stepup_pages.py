@@ -12,7 +12,7 @@ from saas.identity.browser import address_of, find_person, page, to_sign_in
 from saas.identity.errors import PasskeyRefused, TooManyAttempts
 from saas.identity.places import place_of, remember_browser
 from saas.identity.service import email_key
-from saas.identity.sessions import SignedIn
+from saas.identity.signed_in import SignedIn
 from saas.identity.signing_in import arrive, target_of
 from saas.identity.stepup import CONFIRM
 from saas.web.csrf import read_form

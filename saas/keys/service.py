@@ -17,23 +17,17 @@ from saas.kit.clock import Clock, utc_now
 from saas.kit.crypto import Sealer
 from tenants.cache import Cache
 from tenants.changes import Changes, mark_changed
-from tenants.database import Database
+from tenants.database import Database, HasSchema
 
 _PUBLISHED: Final = ("active", "next", "retiring")
 _keys: Final[Table] = SigningKeyRow.metadata.tables[SigningKeyRow.__tablename__]
 
 
-class HasKeys(Protocol):
+class HasKeys(HasSchema, Protocol):
     """A tenant, as far as its keys go."""
 
     @property
     def id(self) -> UUID: ...
-
-    @property
-    def schema(self) -> str: ...
-
-    @property
-    def database(self) -> str: ...
 
 
 class _Place(NamedTuple):

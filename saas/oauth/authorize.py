@@ -23,7 +23,7 @@ from saas.authserver.pushed_request import unknown
 from saas.authserver.request import parse_form
 from saas.identity.browser import page
 from saas.identity.cookies import read_cookie
-from saas.identity.sessions import SignedIn
+from saas.identity.signed_in import SignedIn
 from saas.kit.clock import utc_now
 from saas.kit.ids import new_secret
 from saas.oauth import consent_page, freshness

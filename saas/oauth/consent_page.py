@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from saas.authserver.destination import Destination
 from saas.authserver.redirect_uris import is_loopback
-from saas.identity.sessions import SignedIn
+from saas.identity.signed_in import SignedIn
 from saas.web.pages import render
 
 #: Fields of its form: what the person decided, and which scopes they saw.

@@ -20,7 +20,7 @@ from saas.authserver.device import canonical, shown
 from saas.identity.browser import address_of, page, see_other
 from saas.identity.cookies import read_cookie
 from saas.identity.errors import TooManyAttempts
-from saas.identity.sessions import SignedIn
+from saas.identity.signed_in import SignedIn
 from saas.kit.clock import utc_now
 from saas.oauth.grants.consents import remember
 from saas.oauth.grants.devices import PERSON_BY_COOKIE, PendingDevice, decide, find_pending

@@ -16,7 +16,7 @@ from saas.authserver.destination import Parameters, Undeliverable
 from saas.authserver.id_token import Hint, read_hint
 from saas.identity.browser import HOME, find_person, page, see_other
 from saas.identity.cookies import clear_cookie
-from saas.identity.sessions import SignedIn
+from saas.identity.signed_in import SignedIn
 from saas.web.csrf import read_form
 from saas.web.pages import error_page, render
 from tenants.registry import Tenant

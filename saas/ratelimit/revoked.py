@@ -9,18 +9,16 @@ from datetime import datetime
 from typing import Final, Protocol
 from uuid import UUID
 
+from tenants.database import HasSchema
+
 log = logging.getLogger(__name__)
 
 
-class Home(Protocol):
+class Home(HasSchema, Protocol):
     """A tenant, and where its data is."""
 
     @property
     def id(self) -> UUID: ...
-    @property
-    def schema(self) -> str: ...
-    @property
-    def database(self) -> str: ...
 
 
 #: What a tenant's database says: `jti` or `gid`, and until when it matters; of too many, those that last longest.

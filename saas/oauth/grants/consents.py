@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from saas.authserver.client import Client
 from saas.identity.models import SessionRow
-from saas.identity.sessions import BY_COOKIE, SessionService, SignedIn
+from saas.identity.sessions import SessionService
+from saas.identity.signed_in import BY_COOKIE, SignedIn
 from saas.oauth.grants.models import ConsentRow, RefreshFamilyRow
 from saas.oauth.models import ClientRow
 from tenants.direct import Direct

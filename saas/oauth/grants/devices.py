@@ -14,7 +14,7 @@ from saas.authserver.client import Client
 from saas.authserver.device import INTERVAL, LIFETIME, new_user_code
 from saas.authserver.store import NewFamily, StoredDevice
 from saas.identity.models import SessionRow, UserRow
-from saas.identity.sessions import BY_COOKIE, SignedIn
+from saas.identity.signed_in import BY_COOKIE, SignedIn
 from saas.kit.crypto import digest
 from saas.oauth.grants.families import INSERT_FAMILY, family_values
 from saas.oauth.grants.models import ConsentRow, DeviceCodeRow

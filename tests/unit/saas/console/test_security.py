@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from saas.console.policy_words import Situation, changes, in_words, times
 from saas.identity.policy import Policy
 from saas.identity.roles import Role, create_role
-from saas.identity.sessions import SignedIn
+from saas.identity.signed_in import SignedIn
 from saas.kit.clock import utc_now
 from saas.services import Services
 from tenants.base import new_id
