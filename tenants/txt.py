@@ -1,12 +1,11 @@
 """TXT records: what a domain's owner says in the DNS."""
 
-from typing import Final, Protocol
-
-from dns.asyncresolver import Resolver
-from dns.exception import DNSException
-from dns.resolver import NXDOMAIN, NoAnswer, NoResolverConfiguration
+from typing import TYPE_CHECKING, Final, Protocol
 
 from tenants.errors import NameServersSilent
+
+if TYPE_CHECKING:
+    from dns.asyncresolver import Resolver
 
 #: Seconds for a question, with every server that is asked.
 TIMEOUT: Final = 5.0
@@ -27,6 +26,10 @@ class DnsTxtResolver:
         self._timeout = timeout
 
     async def txt(self, name: str) -> list[str]:
+        # slow to import, and hardly ever asked
+        from dns.exception import DNSException  # noqa: PLC0415
+        from dns.resolver import NXDOMAIN, NoAnswer  # noqa: PLC0415
+
         try:
             answer = await self._resolver().resolve(f"{name}.", "TXT", lifetime=self._timeout)
         except (NXDOMAIN, NoAnswer):
@@ -36,8 +39,11 @@ class DnsTxtResolver:
         # A record is strings of at most 255 bytes, which belong together (RFC 7208 section 3.3).
         return [b"".join(record.strings).decode(errors="replace") for record in answer]
 
-    def _resolver(self) -> Resolver:
+    def _resolver(self) -> "Resolver":
         """A new one for each question: the machine's settings may change, and nothing is to be cached."""
+        from dns.asyncresolver import Resolver  # noqa: PLC0415 - as above
+        from dns.resolver import NoResolverConfiguration  # noqa: PLC0415 - as above
+
         try:
             resolver = Resolver(configure=not self._servers)
         except NoResolverConfiguration as error:

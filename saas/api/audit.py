@@ -11,8 +11,8 @@ from pydantic import AfterValidator, AwareDatetime
 from saas.access.guards import require, requires_feature
 from saas.audit.formats import FORMATS, exported
 from saas.audit.log import Event, EventFilter
-from saas.web.deps import TenantSession
-from saas.web.paging import CursorText, Limit, Page, parse_instant
+from saas.web.deps import CursorText, Limit, TenantSession
+from saas.web.paging import Page, parse_instant
 from saas.web.text import Line
 
 router = APIRouter(prefix="/audit", tags=["Audit log"])

@@ -16,9 +16,9 @@ from saas.oauth.definition import ClientDefinition
 from saas.oauth.grants.connections import Held, held_by
 from saas.oauth.kinds import KindName
 from saas.oauth.registered import ClientInfo, locked, page_of_clients, read_client
-from saas.web.deps import CurrentTenant, TenantSession
+from saas.web.deps import CurrentTenant, CursorText, Limit, TenantSession
 from saas.web.etags import READS_ONE, IfMatch, tag
-from saas.web.paging import CursorText, Limit, Page
+from saas.web.paging import Page
 from saas.web.text import Line
 
 router = APIRouter(prefix="/clients", tags=["Apps"], route_class=KeyedRoute)

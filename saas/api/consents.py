@@ -11,8 +11,8 @@ from saas.access.guards import require
 from saas.oauth.connected_apps import ConnectedAppService
 from saas.oauth.errors import ConsentNotFound
 from saas.oauth.grants.connections import Connected
-from saas.web.deps import CurrentTenant, TenantSession
-from saas.web.paging import CursorText, Limit, Page
+from saas.web.deps import CurrentTenant, CursorText, Limit, TenantSession
+from saas.web.paging import Page
 from saas.web.text import Line
 
 router = APIRouter(prefix="/consents", tags=["Apps"])

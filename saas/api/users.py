@@ -16,9 +16,9 @@ from saas.identity.errors import SessionNotFound
 from saas.identity.roles import MEMBER
 from saas.identity.service import MAX_EMAIL, MAX_NAME
 from saas.identity.sessions import SessionInfo
-from saas.web.deps import TenantSession
+from saas.web.deps import CursorText, Limit, TenantSession
 from saas.web.etags import IfMatch, tag
-from saas.web.paging import CursorText, Limit, Page
+from saas.web.paging import Page
 from saas.web.text import Line
 
 router = APIRouter(prefix="/users", tags=["Users"], route_class=KeyedRoute)

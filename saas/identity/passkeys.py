@@ -4,31 +4,15 @@ They are discoverable and verify their user, so that each may sign its owner in 
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Table, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from webauthn import (
-    generate_authentication_options,
-    generate_registration_options,
-    options_to_json,
-    verify_authentication_response,
-    verify_registration_response,
-)
-from webauthn.helpers import parse_authentication_credential_json, parse_registration_credential_json
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    AuthenticatorTransport,
-    CredentialDeviceType,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
 
 from saas.audit.service import Target, record
 from saas.identity.challenges import Place, new_challenge, open_challenge
@@ -38,19 +22,17 @@ from saas.kit.clock import Clock, utc_now
 from saas.kit.crypto import Sealer, digest
 from tenants.purge import purge_rows
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from saas.identity.ceremonies import Known
 
-T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 MOST: Final = 20
 MAX_NAME: Final = 60
-#: Characters of what a browser sends; that of a key with a long attestation is some thousand.
-_MAX_CREDENTIAL: Final = 16_384
 _passkeys: Final[Table] = PasskeyRow.metadata.tables[PasskeyRow.__tablename__]
 _spent: Final[Table] = SpentChallengeRow.metadata.tables[SpentChallengeRow.__tablename__]
 _users: Final[Table] = UserRow.metadata.tables[UserRow.__tablename__]
 _STALE: Final = "This page was open too long, or in another window. Try again."
-_WRONG: Final = "This passkey was not accepted. Try again, or use another way."
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,39 +69,21 @@ class PasskeyService:
         self._clock = clock
 
     async def ask_to_create(self, session: AsyncSession, place: Place, email: str, name: str) -> Ceremony:
-        if place.user_id is None:
-            raise ValueError("A passkey is made for somebody")
+        from saas.identity import ceremonies  # noqa: PLC0415 - slow to import: where a passkey is used, and not before
+
         value, state = new_challenge(self._sealer, place, self._clock())
-        options = generate_registration_options(
-            rp_id=place.host,
-            rp_name=place.tenant.name,
-            user_id=place.user_id.bytes,
-            user_name=email,
-            user_display_name=name or email,
-            challenge=value,
-            exclude_credentials=await _descriptors(session, place),
-            authenticator_selection=AuthenticatorSelectionCriteria(
-                resident_key=ResidentKeyRequirement.REQUIRED, user_verification=UserVerificationRequirement.REQUIRED
-            ),
-        )
-        return Ceremony(options_to_json(options), state)
+        known = await _known(session, place)
+        options = ceremonies.ask_to_create(place, value, known, email=email, name=name)
+        return Ceremony(options, state)
 
     async def add(self, session: AsyncSession, place: Place, state: str, answer: str, name: str) -> tuple[str, ...]:
         """`place.user_id` has the passkey from now on; `amr` of what making it has proven."""
+        from saas.identity import ceremonies  # noqa: PLC0415 - as above
+
         challenge = open_challenge(self._sealer, place, state, self._clock())
         if challenge is None:
             raise PasskeyRefused(_STALE)
-        parsed = _trusting_nothing(answer, parse_registration_credential_json)
-        verified = _trusting_nothing(
-            answer,
-            lambda text: verify_registration_response(
-                credential=text,
-                expected_challenge=challenge.value,
-                expected_rp_id=place.host,
-                expected_origin=place.origin,
-                require_user_verification=True,
-            ),
-        )
+        made = ceremonies.check_made(place, challenge.value, answer)
         await self._spend(session, challenge.value, challenge.expires_at)
         # Of two at once, one waits here: the number stays true.
         await session.execute(select(_users.c.id).where(_users.c.id == place.user_id).with_for_update(key_share=True))
@@ -131,11 +95,11 @@ class PasskeyService:
             user_id=place.user_id,
             name=label,
             host=place.host,
-            credential_id=verified.credential_id,
-            public_key=verified.credential_public_key,
-            sign_count=verified.sign_count,
-            synced=verified.credential_device_type is CredentialDeviceType.MULTI_DEVICE,
-            transports=[transport.value for transport in parsed.response.transports or ()],
+            credential_id=made.credential_id,
+            public_key=made.public_key,
+            sign_count=made.sign_count,
+            synced=made.synced,
+            transports=made.transports,
             created_at=now,
             updated_at=now,
         )
@@ -149,7 +113,7 @@ class PasskeyService:
 
     async def ask(self, session: AsyncSession, place: Place) -> Ceremony | None:
         """For `place.user_id`; None where they have no passkey for this host."""
-        known = await _descriptors(session, place)
+        known = await _known(session, place)
         return self._ask(place, known) if known else None
 
     def ask_anybody(self, place: Place) -> Ceremony:
@@ -158,32 +122,22 @@ class PasskeyService:
 
     async def prove(self, session: AsyncSession, place: Place, state: str, answer: str) -> Proof:
         """Whose passkey has answered: that of `place.user_id`, where it says one. Their account is enabled."""
+        from saas.identity import ceremonies  # noqa: PLC0415 - as above
+
         challenge = open_challenge(self._sealer, place, state, self._clock())
         if challenge is None:
             raise PasskeyRefused(_STALE)
-        parsed = _trusting_nothing(answer, parse_authentication_credential_json)
-        row = await self._locked(session, place, parsed.raw_id)
-        handle = parsed.response.user_handle
-        if row is None or (handle is not None and handle != row.user_id.bytes):
-            raise PasskeyRefused(_WRONG)
-        verified = _trusting_nothing(
-            answer,
-            lambda text: verify_authentication_response(
-                credential=text,
-                expected_challenge=challenge.value,
-                expected_rp_id=place.host,
-                expected_origin=place.origin,
-                credential_public_key=row.public_key,
-                credential_current_sign_count=0,  # looked at below, to tell a copy from a mistake
-                require_user_verification=_verification(place) is UserVerificationRequirement.REQUIRED,
-            ),
-        )
-        if row.sign_count and verified.new_sign_count <= row.sign_count:
+        claim = ceremonies.read_claim(answer)
+        row = await self._locked(session, place, claim.credential_id)
+        if row is None or (claim.user_handle is not None and claim.user_handle != row.user_id.bytes):
+            raise PasskeyRefused(ceremonies.WRONG)
+        sign_count = ceremonies.check_proof(place, challenge.value, answer, row.public_key)
+        if row.sign_count and sign_count <= row.sign_count:
             log.warning("The passkey %s of the user %s counts backwards: there may be a copy", row.id, row.user_id)
             raise PasskeyRefused("This passkey may have been copied, and was not accepted: remove it, use another way.")
         await self._spend(session, challenge.value, challenge.expires_at)
         now = self._clock()
-        changes = {"sign_count": verified.new_sign_count, "last_used_at": now, "updated_at": now}
+        changes = {"sign_count": sign_count, "last_used_at": now, "updated_at": now}
         await session.execute(update(_passkeys).where(_passkeys.c.id == row.id).values(changes))
         return Proof(row.user_id, _amr(row.synced))
 
@@ -215,15 +169,11 @@ class PasskeyService:
         """Delete spent challenges that could not be answered any more, those that others are deleting aside."""
         return await purge_rows(session, _spent, _spent.c.expires_at < self._clock(), limit)
 
-    def _ask(self, place: Place, allowed: Sequence[PublicKeyCredentialDescriptor]) -> Ceremony:
+    def _ask(self, place: Place, allowed: "Sequence[Known]") -> Ceremony:
+        from saas.identity import ceremonies  # noqa: PLC0415 - as above
+
         value, state = new_challenge(self._sealer, place, self._clock())
-        options = generate_authentication_options(
-            rp_id=place.host,
-            challenge=value,
-            allow_credentials=[*allowed],
-            user_verification=_verification(place),
-        )
-        return Ceremony(options_to_json(options), state)
+        return Ceremony(ceremonies.ask(place, value, allowed), state)
 
     async def _locked(self, session: AsyncSession, place: Place, credential_id: bytes) -> Any:
         columns = ("id", "user_id", "public_key", "sign_count", "synced")
@@ -246,22 +196,6 @@ def _amr(synced: bool) -> tuple[str, ...]:
     return ("swk" if synced else "hwk", "user")
 
 
-def _verification(place: Place) -> UserVerificationRequirement:
-    """Where nothing else is proven, the authenticator has to know its user."""
-    second = place.purpose == "second-step"
-    return UserVerificationRequirement.PREFERRED if second else UserVerificationRequirement.REQUIRED
-
-
-def _trusting_nothing(answer: str, read: Callable[[str], T]) -> T:
-    if len(answer) > _MAX_CREDENTIAL:
-        raise PasskeyRefused(_WRONG)
-    try:
-        return read(answer)
-    except Exception as error:  # noqa: BLE001 - a stranger's CBOR and JSON: there is no end to what is wrong with it
-        log.info("A passkey's answer was refused: %s", error)
-        raise PasskeyRefused(_WRONG) from None
-
-
 def _name(name: str) -> str:
     """One line; a name of ours where there is none."""
     return "".join(each for each in name if each.isprintable()).strip()[:MAX_NAME] or "Passkey"
@@ -274,13 +208,10 @@ async def _own_name(session: AsyncSession, user_id: UUID, passkey_id: UUID) -> s
     return name
 
 
-async def _descriptors(session: AsyncSession, place: Place) -> list[PublicKeyCredentialDescriptor]:
+async def _known(session: AsyncSession, place: Place) -> "list[Known]":
     """Of the person's passkeys at this host; nothing where nobody is known."""
     if place.user_id is None:
         return []
     query = select(_passkeys.c.credential_id, _passkeys.c.transports).order_by(_passkeys.c.id)
     rows = await session.execute(query.where(_passkeys.c.user_id == place.user_id, _passkeys.c.host == place.host))
-    return [
-        PublicKeyCredentialDescriptor(id=key, transports=[AuthenticatorTransport(each) for each in transports])
-        for key, transports in rows
-    ]
+    return [(key, transports) for key, transports in rows]

@@ -4,24 +4,16 @@ import base64
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 from uuid import UUID
 
-from fastapi import Query
 from pydantic import BaseModel, Field, TypeAdapter
 
 from saas.web.problems import InvalidRequest
 
 T = TypeVar("T")
 
-_MAX_CURSOR: Final = 2048
 _cursor: Final = TypeAdapter(tuple[str, str, UUID])
-
-Limit = Annotated[int, Query(ge=1, le=100, description="How many to answer with at most")]
-CursorText = Annotated[
-    str | None,
-    Query(max_length=_MAX_CURSOR, description="`next_cursor` of the page before, with the same sort and filters"),
-]
 
 
 class Page(BaseModel, Generic[T]):

@@ -8,15 +8,15 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext
-from alembic.script import Script, ScriptDirectory
 from sqlalchemy import String, TableClause, column, table
 
 from tenants.base import PLATFORM_SCHEMA
 from tenants.errors import InvalidRevision
+
+if TYPE_CHECKING:
+    from alembic.script import Script
 
 _ROOT: Final = Path(__file__).parents[2] / "migrations"
 _IDENTIFIER: Final = re.compile(r"\w{1,32}", re.ASCII)
@@ -44,6 +44,8 @@ class Scripts:
     @cached_property
     def steps(self) -> tuple[Step, ...]:
         """Every revision, the first one first. Raises InvalidRevision."""
+        from alembic.script import ScriptDirectory  # noqa: PLC0415 - slow to import: for who renders, and not for all
+
         directory = ScriptDirectory(str(self.location))
         heads = directory.get_heads()
         if len(heads) > 1:
@@ -88,7 +90,10 @@ class _Statements(list[str]):
         """Nothing is held back."""
 
 
-def _render(script: Script) -> Step:
+def _render(script: "Script") -> Step:
+    from alembic.operations import Operations  # noqa: PLC0415 - as above
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415 - as above
+
     statements = _Statements()
     context = MigrationContext.configure(
         dialect_name="postgresql",

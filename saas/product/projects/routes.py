@@ -15,9 +15,9 @@ from saas.product.projects import service
 from saas.product.projects.schemas import NewProject, Project, ProjectChange, Sort, Status
 from saas.product.projects.scopes import READ, WRITE
 from saas.ratelimit.costs import costs
-from saas.web.deps import TenantSession
+from saas.web.deps import CursorText, Limit, TenantSession
 from saas.web.etags import READS_ONE, IfMatch, tag
-from saas.web.paging import CursorText, Limit, Page
+from saas.web.paging import Page
 from saas.web.text import Line
 
 router = APIRouter(prefix="/projects", tags=["Projects"], route_class=KeyedRoute)
