@@ -79,7 +79,7 @@ class RoleService:
         before = await self._own(session, role.name, lock=True)
         if by is not None:
             by.check_role({*before.scopes, *role.scopes})
-        if before != role:
+        if before.description != role.description or {*before.scopes} != {*role.scopes}:
             values = {"description": role.description, "scopes": list(role.scopes), "updated_at": utc_now()}
             await session.execute(update(_roles).where(_roles.c.name == role.name).values(values))
             details = {"from": before.scopes, "to": role.scopes}

@@ -128,3 +128,47 @@ def test_roles_of_the_tenants_own(saas: Saas, users: Callable[..., Any], slug: s
     assert saas("roles", "delete", "reader", "--tenant", slug).stderr == "The role reader is deleted.\n"
     assert saas("roles", "delete", "reader", "--tenant", slug).exit_code == 1
     assert "saas roles create" in saas("roles", "list", "--tenant", slug).stderr
+
+
+def test_a_role_is_changed_by_what_it_allows_more_or_less(saas: Saas, slug: str) -> None:
+    def change(*arguments: str) -> Result:
+        return saas("roles", "change", "helper", "--tenant", slug, *arguments)
+
+    saas("roles", "create", "helper", "--tenant", slug, "--scope", "projects:read users:read", "--description", "Helps")
+    changed = document(change("--add", "audit:read projects:write", "--remove", "users:read", "--json"))
+    scopes = {"projects:read", "projects:write", "audit:read"}
+    assert (set(changed.pop("scopes")), changed) == (
+        scopes,
+        {"name": "helper", "description": "Helps", "changed": True},
+    )
+    again = change("--add", "audit:read")
+    assert again.stderr == "The role helper was like that already.\n"
+    assert document(change("--description", "Helps others", "--json"))["description"] == "Helps others"
+    (listed,) = document(saas("roles", "list", "--tenant", slug, "--json"))
+    assert (set(listed["scopes"]), listed["description"]) == (scopes, "Helps others")
+
+    events = document(saas("audit", "list", "--tenant", slug, "--action", "role.changed", "--json"))["items"]
+    assert [(event["target_name"], set(event["details"]["to"])) for event in events] == [("helper", scopes)] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "says"),
+    [
+        ("helper", [], "--description"),
+        ("helper", ["--add", "users:read", "--remove", "users:read"], "either --add or --remove"),
+        ("helper", ["--add", "king"], "Unknown scope: king. Known: "),
+        ("helper", ["--remove", "users:read"], "does not allow users:read: it allows projects:read"),
+        ("helper", ["--remove", "projects:read"], "would allow nothing any more"),
+        ("nobody", ["--add", "users:read"], "There is no role nobody"),
+        ("admin", ["--add", "users:read"], "admin is built in"),
+    ],
+)
+def test_a_change_of_a_role_that_cannot_be_is_refused(
+    saas: Saas, slug: str, name: str, arguments: list[str], says: str
+) -> None:
+    saas("roles", "create", "helper", "--tenant", slug, "--scope", "projects:read")
+    refused = saas("roles", "change", name, "--tenant", slug, *arguments)
+    assert refused.exit_code in {1, 2}
+    assert says in " ".join(refused.stderr.replace("│", " ").split())
+    (kept,) = document(saas("roles", "list", "--tenant", slug, "--json"))
+    assert kept["scopes"] == ["projects:read"]
