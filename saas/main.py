@@ -27,9 +27,10 @@ from saas.web.cors import CorsMiddleware
 from saas.web.docs import docs_routes
 from saas.web.error_pages import ErrorPagesMiddleware
 from saas.web.errors import install_error_handlers, render_tenancy_error
+from saas.web.headers import AnswerHeadersMiddleware
 from saas.web.health import Check, health_routes
 from saas.web.metrics import METRICS_PATH, metrics_route
-from saas.web.middleware import BodyLimitMiddleware, RequestContextMiddleware, SecurityHeadersMiddleware
+from saas.web.middleware import BodyLimitMiddleware, RequestContextMiddleware
 from saas.web.pages import handle_page_error
 from saas.web.problems import PageError
 from saas.web.shortcut import ShortcutMiddleware
@@ -123,7 +124,7 @@ def _add_middleware(app: FastAPI, services: Services) -> None:
     app.add_middleware(CorsMiddleware, is_open=_is_open_to_scripts)
     app.add_middleware(ErrorPagesMiddleware, api_prefix=API_PREFIX)
     # Outside, since the one before it answers what nobody expected.
-    app.add_middleware(SecurityHeadersMiddleware, https=settings.public.origin.scheme == "https")
+    app.add_middleware(AnswerHeadersMiddleware, https=settings.public.origin.scheme == "https")
 
 
 def _is_open_to_scripts(path: str) -> bool:

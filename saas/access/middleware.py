@@ -1,5 +1,7 @@
 """Who is calling: put into the request's scope. Nothing is refused here, routes say what they need (see `guards`)."""
 
+from collections.abc import Awaitable
+
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from saas.access.errors import InvalidToken, RepeatedToken
@@ -20,17 +22,21 @@ class BearerMiddleware:
         self.app = app
         self._verifier = verifier
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         tenant: Tenant | None = scope.get("tenant")
         scope["caller"] = scope["caller_error"] = None
-        if tenant is None:
-            await self.app(scope, receive, send)
-            return
         try:
-            token = _bearer_token(scope)
-            if token is not None:
-                scope["caller"] = await self._verifier.verify(tenant, token)
-        except (InvalidToken, RepeatedToken) as problem:
+            token = None if tenant is None else _bearer_token(scope)
+        except RepeatedToken as problem:
+            scope["caller_error"], token = problem, None
+        if tenant is None or token is None:
+            return self.app(scope, receive, send)
+        return self._verified(tenant, token, scope, receive, send)
+
+    async def _verified(self, tenant: Tenant, token: str, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            scope["caller"] = await self._verifier.verify(tenant, token)
+        except InvalidToken as problem:
             scope["caller_error"] = problem
         await self.app(scope, receive, send)
 

@@ -6,12 +6,13 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from saas.ratelimit.charges import Charge
 from saas.ratelimit.errors import RateLimited, TokenRevoked
 from saas.ratelimit.headers import legacy_fields, rate_limit_fields
 from saas.ratelimit.limiter import Limiter, LimitsUnavailable, Verdict
+from saas.web.headers import add_headers
 from saas.web.problems import render_problem
 
 log = structlog.get_logger(__name__)
@@ -51,18 +52,12 @@ class RateLimitMiddleware:
             return
         if verdict.would_refuse:
             self._say(charge.subject.tenant_id, verdict)
-        fields = rate_limit_fields(verdict)
+        add_headers(scope, rate_limit_fields(verdict))
         if self._legacy:
-            fields += legacy_fields(verdict, time.time())
-
-        async def send_with_fields(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *fields]
-            await send(message)
-
+            add_headers(scope, legacy_fields(verdict, time.time()))
         app = self._app if verdict.allowed else render_problem(RateLimited(verdict))
         try:
-            await app(scope, receive, send_with_fields)
+            await app(scope, receive, send)
         finally:
             if verdict.lease is not None:
                 self._limiter.release(verdict.lease)

@@ -6,12 +6,13 @@ calls them from a person's browser can do no more than its own server could. RFC
 endpoints, and forbids it for the authorization endpoint. Plain ASGI.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
-from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from saas.web.headers import add_headers
 
 _ALLOW: Final = "Access-Control-Allow-Origin"
 _EXPOSED: Final = ", ".join(
@@ -20,6 +21,7 @@ _EXPOSED: Final = ", ".join(
         *("X-Request-Id", "Idempotency-Replayed"),
     )
 )
+_OPENED: Final = ((_ALLOW.lower().encode(), b"*"), (b"access-control-expose-headers", _EXPOSED.encode()))
 #: What a browser keeps of it for two hours, which is the most that Chrome does.
 _PREFLIGHT: Final = {
     _ALLOW: "*",
@@ -37,25 +39,14 @@ class CorsMiddleware:
         self.app = app
         self._is_open = is_open
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http" or not _has(scope, b"origin") or not self._is_open(scope["path"]):
-            await self.app(scope, receive, send)
-        elif scope["method"] == "OPTIONS" and _has(scope, b"access-control-request-method"):
-            await Response(status_code=204, headers=_PREFLIGHT)(scope, receive, send)
-        else:
-            await self.app(scope, receive, _opened(send))
-
-
-def _opened(send: Send) -> Send:
-    async def opened(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            headers[_ALLOW] = "*"
-            headers["Access-Control-Expose-Headers"] = _EXPOSED
-        await send(message)
-
-    return opened
+            return self.app(scope, receive, send)
+        if scope["method"] == "OPTIONS" and _has(scope, b"access-control-request-method"):
+            return Response(status_code=204, headers=_PREFLIGHT)(scope, receive, send)
+        add_headers(scope, _OPENED)
+        return self.app(scope, receive, send)
 
 
 def _has(scope: Scope, header: bytes) -> bool:
-    return any(name == header for name, _ in scope["headers"])
+    return header in dict(scope["headers"])

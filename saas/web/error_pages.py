@@ -1,6 +1,7 @@
 """Errors in words: a person who opens an address gets a page where a program gets problem+json. Plain ASGI."""
 
 import json
+from collections.abc import Awaitable
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -36,10 +37,12 @@ class ErrorPagesMiddleware:
         self.app = app
         self._api = f"{api_prefix}/"
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http" or scope["path"].startswith(self._api) or not _wants_page(scope):
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
+        return self._in_words(scope, receive, send)
+
+    async def _in_words(self, scope: Scope, receive: Receive, send: Send) -> None:
         started: Message | None = None
         problem = b""
 
@@ -77,4 +80,4 @@ def _is_problem(message: Message) -> bool:
 
 def _wants_page(scope: Scope) -> bool:
     """What browsers send when a person opens an address; scripts and programs do not, unless they ask for it."""
-    return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
+    return b"text/html" in dict(scope["headers"]).get(b"accept", b"")

@@ -1,9 +1,10 @@
-"""What every request passes: its id and its log line, security headers, a limit on its body. Plain ASGI."""
+"""What every request passes: its id and its log line, a limit on its body. Plain ASGI."""
 
 import logging
-import os
+import random
 import re
 import time
+from collections.abc import Awaitable
 from typing import Final
 
 import structlog
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from saas.kit.log import current_scope
 from saas.web.errors import render_error, render_unexpected
+from saas.web.headers import add_headers, status_of
 from saas.web.problems import BodyTooLarge, render_problem
 
 log = structlog.get_logger(__name__)
@@ -22,21 +24,12 @@ _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 #: In a path: the token of a mailed link, say. Who reads logs must not be able to use it.
 _SECRET_PART: Final = re.compile(r"(?<=/)[A-Za-z0-9_-]{40,}")
 
-_SECURITY_HEADERS: Final = (
-    # For pages this is too strict: a route that answers with one sets its own policy.
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-)
-_HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
-
 
 class RequestContextMiddleware:
     """Gives the request an id, `scope["request_id"]`; logs one line when it ends; answers errors nobody else took.
 
-    The line and the id say nothing that is secret: no query string, no header, no body, no token in a path.
+    The line and the id say nothing that is secret: no query string, no header, no body, no token in a path. Stands
+    inside of `AnswerHeadersMiddleware`, which knows whether an answer has begun.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -48,55 +41,23 @@ class RequestContextMiddleware:
             return
         request_id = _request_id(scope)
         scope["request_id"] = request_id.decode()
-        status: int | None = None
+        add_headers(scope, ((b"x-request-id", request_id),))
         started = time.perf_counter()
-
-        async def send_with_id(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id)]
-            await send(message)
-
         token = current_scope.set(scope)
         try:
-            await self.app(scope, receive, send_with_id)
+            await self.app(scope, receive, send)
         except Exception as error:
             response = render_error(error)
             if response is None:
                 log.exception("A request failed")
                 response = render_unexpected(scope["request_id"])
-            if status is not None:
+            if status_of(scope) is not None:
                 raise  # too late for another answer: the server closes the connection
-            await response(scope, receive, send_with_id)
+            await response(scope, receive, send)
         finally:
             if _level.isEnabledFor(logging.INFO):
-                _log_request(scope, status, time.perf_counter() - started)
+                _log_request(scope, time.perf_counter() - started)
             current_scope.reset(token)
-
-
-class SecurityHeadersMiddleware:
-    """Adds the headers that an answer does not bring itself. `https` adds Strict-Transport-Security (RFC 6797)."""
-
-    def __init__(self, app: ASGIApp, https: bool) -> None:
-        self.app = app
-        self._headers = (*_SECURITY_HEADERS, _HSTS) if https else _SECURITY_HEADERS
-        self._names = frozenset(name for name, _ in self._headers)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = message.get("headers", ())
-                present = self._names.intersection([name for name, _ in headers])
-                added = [header for header in self._headers if header[0] not in present] if present else self._headers
-                message["headers"] = [*headers, *added]
-            await send(message)
-
-        await self.app(scope, receive, send_with_headers)
 
 
 class BodyLimitMiddleware:
@@ -107,17 +68,15 @@ class BodyLimitMiddleware:
         self._limit = limit
         self._problem = BodyTooLarge(f"A body may have {limit} bytes")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
         announced = _content_length(scope)
         if announced is None:
-            await self.app(scope, self._counted(receive), send)
-        elif announced <= self._limit:  # the server holds a client to the length that it announced
-            await self.app(scope, receive, send)
-        else:
-            await render_problem(self._problem)(scope, receive, send)
+            return self.app(scope, self._counted(receive), send)
+        if announced <= self._limit:  # the server holds a client to the length that it announced
+            return self.app(scope, receive, send)
+        return render_problem(self._problem)(scope, receive, send)
 
     def _counted(self, receive: Receive) -> Receive:
         left = self._limit
@@ -139,7 +98,7 @@ def _request_id(scope: Scope) -> bytes:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             accepted: bytes = value
             return accepted
-    return os.urandom(16).hex().encode()
+    return b"%032x" % random.getrandbits(128)  # no secret: it may be guessed
 
 
 def _content_length(scope: Scope) -> int | None:
@@ -149,12 +108,12 @@ def _content_length(scope: Scope) -> int | None:
     return None
 
 
-def _log_request(scope: Scope, status: int | None, seconds: float) -> None:
+def _log_request(scope: Scope, seconds: float) -> None:
     log.info(
         "request",
         method=scope["method"],
         # Percent-encoded, as it came: nobody writes a line of their own into the log.
         path=_SECRET_PART.sub("...", scope.get("raw_path", b"").decode("latin-1") or scope["path"]),
-        status=status,
+        status=status_of(scope),
         duration_ms=round(seconds * 1000, 2),
     )

@@ -20,7 +20,8 @@ from saas.keys.service import KeyService
 from saas.services import Services
 from saas.web.docs import docs_routes
 from saas.web.errors import install_error_handlers, render_tenancy_error
-from saas.web.middleware import BodyLimitMiddleware, RequestContextMiddleware, SecurityHeadersMiddleware
+from saas.web.headers import AnswerHeadersMiddleware
+from saas.web.middleware import BodyLimitMiddleware, RequestContextMiddleware
 from tenants.changes import Changes
 from tenants.database import Database
 from tenants.middleware import TenantMiddleware
@@ -90,7 +91,7 @@ def build_app(world: World, verifier: TokenVerifier) -> FastAPI:
     )
     app.add_middleware(BodyLimitMiddleware, limit=BODY_LIMIT)
     app.add_middleware(RequestContextMiddleware)
-    app.add_middleware(SecurityHeadersMiddleware, https=False)
+    app.add_middleware(AnswerHeadersMiddleware, https=False)
     return app
 
 

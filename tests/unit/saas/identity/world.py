@@ -35,7 +35,8 @@ from saas.services import Services
 from saas.settings import Settings, decode_key
 from saas.web.csrf import Csrf
 from saas.web.errors import render_tenancy_error
-from saas.web.middleware import RequestContextMiddleware, SecurityHeadersMiddleware
+from saas.web.headers import AnswerHeadersMiddleware
+from saas.web.middleware import RequestContextMiddleware
 from saas.web.pages import handle_page_error
 from saas.web.problems import PageError
 from tenants.middleware import TenantMiddleware
@@ -238,8 +239,8 @@ def build_world(services: Services, settings: Settings) -> World:
     app = Starlette(
         routes=[*pages.routes, *mailbox_pages.routes],
         middleware=[
+            Middleware(AnswerHeadersMiddleware, https=False),
             Middleware(RequestContextMiddleware),
-            Middleware(SecurityHeadersMiddleware, https=False),
             Middleware(
                 TenantMiddleware,
                 resolver=services.resolver,

@@ -14,6 +14,7 @@ from saas.ratelimit.charges import Charge
 from saas.ratelimit.decision import Limit, Quota, Rate
 from saas.ratelimit.limiter import Limiter, Subject
 from saas.ratelimit.middleware import RateLimitMiddleware
+from saas.web.headers import AnswerHeadersMiddleware
 
 LIMITS: tuple[Limit, ...] = (Rate("minute", 1, 3), Quota("day", 100, "day"))
 served: list[str] = []
@@ -38,7 +39,7 @@ async def browser(limiter: Limiter, tenant: UUID) -> AsyncIterator[httpx.AsyncCl
         return Charge(Subject(tenant, ("token",)), LIMITS, 2 if scope["path"] == "/heavy" else 1)
 
     routes = [Route(path, work) for path in ("/light", "/heavy", "/free")]
-    app = RateLimitMiddleware(Starlette(routes=routes), limiter, classify)
+    app = AnswerHeadersMiddleware(RateLimitMiddleware(Starlette(routes=routes), limiter, classify), https=False)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         yield client
 

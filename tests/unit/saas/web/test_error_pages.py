@@ -7,7 +7,8 @@ from fastapi import FastAPI
 
 from saas.web.error_pages import ErrorPagesMiddleware
 from saas.web.errors import install_error_handlers
-from saas.web.middleware import RequestContextMiddleware, SecurityHeadersMiddleware
+from saas.web.headers import AnswerHeadersMiddleware
+from saas.web.middleware import RequestContextMiddleware
 from saas.web.problems import Problem
 from tenants.errors import TenantMoving, TenantNotFound, TenantSuspended
 from tenants.registry import Tenant
@@ -37,7 +38,7 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
     install_error_handlers(app)
     app.add_middleware(RequestContextMiddleware)
     app.add_middleware(ErrorPagesMiddleware, api_prefix="/api/v1")
-    app.add_middleware(SecurityHeadersMiddleware, https=True)
+    app.add_middleware(AnswerHeadersMiddleware, https=True)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://acme.localhost") as client:
         yield client

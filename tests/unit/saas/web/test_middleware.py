@@ -13,7 +13,8 @@ from structlog.typing import EventDict
 
 from saas.kit.log import add_request, current_scope
 from saas.web import middleware
-from saas.web.middleware import BodyLimitMiddleware, RequestContextMiddleware, SecurityHeadersMiddleware
+from saas.web.headers import AnswerHeadersMiddleware
+from saas.web.middleware import BodyLimitMiddleware, RequestContextMiddleware
 from saas.web.problems import Conflict
 from tests.unit.saas.access.world import BODY_LIMIT, World
 from tests.unit.saas.web.asgi import call, scope
@@ -51,22 +52,26 @@ def failing(error: Exception) -> ASGIApp:
     return app
 
 
+def in_context(app: ASGIApp) -> ASGIApp:
+    return AnswerHeadersMiddleware(RequestContextMiddleware(app), https=True)
+
+
 async def test_a_request_gets_an_id_and_the_answer_tells_it() -> None:
     request = scope()
-    _, headers, _ = await call(RequestContextMiddleware(echo), request)
+    _, headers, _ = await call(in_context(echo), request)
     assert re.fullmatch("[0-9a-f]{32}", headers["x-request-id"])
     assert request["request_id"] == headers["x-request-id"]
 
 
 @pytest.mark.parametrize("given", ["abcdefgh", "0190c0de-0000-7000-8000-000000000000", "a.b_c-d" * 9])
 async def test_a_sound_id_is_taken_over(given: str) -> None:
-    _, headers, _ = await call(RequestContextMiddleware(echo), scope(headers=[(b"x-request-id", given.encode())]))
+    _, headers, _ = await call(in_context(echo), scope(headers=[(b"x-request-id", given.encode())]))
     assert headers["x-request-id"] == given
 
 
 @pytest.mark.parametrize("given", ["", "short", "a" * 65, "with space", 'quote"quote', "ümläut-ümläut", "a\x00bcdefgh"])
 async def test_any_other_id_is_replaced(given: str) -> None:
-    _, headers, _ = await call(RequestContextMiddleware(echo), scope(headers=[(b"x-request-id", given.encode())]))
+    _, headers, _ = await call(in_context(echo), scope(headers=[(b"x-request-id", given.encode())]))
     assert re.fullmatch("[0-9a-f]{32}", headers["x-request-id"])
 
 
@@ -76,7 +81,7 @@ async def test_one_line_is_logged_and_nothing_secret_is_in_it(lines: list[EventD
         query_string=b"access_token=SECRET",
         headers=[(b"authorization", b"Bearer SECRET"), (b"cookie", b"SECRET"), (b"x-request-id", b"request-1")],
     )
-    await call(RequestContextMiddleware(echo), request)
+    await call(in_context(echo), request)
     (line,) = lines
     assert isinstance(line.pop("duration_ms"), float)
     assert line == {
@@ -94,9 +99,9 @@ async def test_one_line_is_logged_and_nothing_secret_is_in_it(lines: list[EventD
 async def test_the_token_of_a_mailed_link_is_not_logged(lines: list[EventDict]) -> None:
     token = "aB3_-" * 8 + "xyz"
     for path in (f"/reset/{token}", f"/reset/{token}/", f"/a/{token}/b"):
-        await call(RequestContextMiddleware(echo), scope(path))
+        await call(in_context(echo), scope(path))
     assert [line["path"] for line in lines] == ["/reset/...", "/reset/.../", "/a/.../b"]
-    await call(RequestContextMiddleware(echo), scope("/api/v1/projects/0190c0de-0000-7000-8000-000000000000"))
+    await call(in_context(echo), scope("/api/v1/projects/0190c0de-0000-7000-8000-000000000000"))
     assert lines[-1]["path"].endswith("-000000000000")
 
 
@@ -109,7 +114,7 @@ async def test_the_line_names_tenant_and_client(world: World, lines: list[EventD
 
 async def test_nothing_is_logged_below_the_level(lines: list[EventDict]) -> None:
     logging.getLogger(middleware.__name__).setLevel(logging.WARNING)
-    await call(RequestContextMiddleware(echo), scope())
+    await call(in_context(echo), scope())
     assert lines == []
 
 
@@ -121,13 +126,13 @@ async def test_the_context_ends_with_the_request() -> None:
         await echo(scope, receive, send)
 
     request = scope(headers=[(b"x-request-id", b"request-1")])
-    await call(RequestContextMiddleware(app), request)
+    await call(in_context(app), request)
     assert seen == [request]
     assert current_scope.get() is None
 
 
 async def test_an_error_nobody_expected_is_logged_and_answered_without_a_word_of_it(lines: list[EventDict]) -> None:
-    app = RequestContextMiddleware(failing(ZeroDivisionError("the secret plan")))
+    app = in_context(failing(ZeroDivisionError("the secret plan")))
     status, headers, body = await call(app, scope(headers=[(b"x-request-id", b"request-1")]))
     assert (status, headers["content-type"]) == (500, "application/problem+json")
     assert b"request-1" in body
@@ -139,9 +144,9 @@ async def test_an_error_nobody_expected_is_logged_and_answered_without_a_word_of
 
 
 async def test_an_error_that_is_known_is_answered_wherever_it_is_raised(lines: list[EventDict]) -> None:
-    status, _, body = await call(RequestContextMiddleware(failing(Conflict("taken"))), scope())
+    status, _, body = await call(in_context(failing(Conflict("taken"))), scope())
     assert (status, b"taken" in body) == (409, True)
-    status, headers, _ = await call(RequestContextMiddleware(failing(ConnectionRefusedError())), scope())
+    status, headers, _ = await call(in_context(failing(ConnectionRefusedError())), scope())
     assert (status, headers["retry-after"]) == (503, "1")
     assert {line["event"] for line in lines} == {"request"}
 
@@ -152,13 +157,13 @@ async def test_an_error_in_the_middle_of_an_answer_is_left_to_the_server(lines: 
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await call(RequestContextMiddleware(app), scope())
+        await call(in_context(app), scope())
     assert lines[-1]["status"] == 200
 
 
 @pytest.mark.parametrize("https", [True, False])
 async def test_every_answer_has_the_security_headers(https: bool) -> None:
-    _, headers, _ = await call(SecurityHeadersMiddleware(echo, https=https), scope())
+    _, headers, _ = await call(AnswerHeadersMiddleware(echo, https=https), scope())
     assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["x-frame-options"] == "DENY"
@@ -169,7 +174,7 @@ async def test_every_answer_has_the_security_headers(https: bool) -> None:
 
 async def test_an_answer_may_bring_its_own() -> None:
     page = PlainTextResponse("x", headers={"Content-Security-Policy": "default-src 'self'"})
-    _, headers, _ = await call(SecurityHeadersMiddleware(page, https=False), scope())
+    _, headers, _ = await call(AnswerHeadersMiddleware(page, https=False), scope())
     assert headers["content-security-policy"] == "default-src 'self'"
     assert headers["x-frame-options"] == "DENY"
 
@@ -197,7 +202,7 @@ async def test_security_headers_stand_once_in_the_whole(world: World, path: str)
 )
 async def test_a_body_has_a_limit(announced: bytes | None, pieces: list[bytes], status: int) -> None:
     headers = [] if announced is None else [(b"content-length", announced)]
-    app = RequestContextMiddleware(BodyLimitMiddleware(echo, limit=10))
+    app = in_context(BodyLimitMiddleware(echo, limit=10))
     got, answer, body = await call(app, scope(headers=headers), pieces)
     assert got == status
     if status == 413:
@@ -224,7 +229,7 @@ async def test_other_protocols_pass_untouched() -> None:
     async def app(scope: Scope, *_: Any) -> None:
         seen.append(scope["type"])
 
-    stack = SecurityHeadersMiddleware(RequestContextMiddleware(BodyLimitMiddleware(app, limit=1)), https=True)
+    stack = in_context(BodyLimitMiddleware(app, limit=1))
 
     async def nothing(*_: Any) -> Any: ...
 
