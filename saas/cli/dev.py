@@ -9,17 +9,14 @@ from string import Template
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-import uvicorn
 
 from saas.cli import output
-from saas.cli.listening import OPTIONS, Server, listen
 from saas.cli.output import JsonOption
-from saas.cli.runtime import errors_as_lines, load_settings, servers, stopped_by_signals, with_mailbox
-from saas.dev import alone
-from saas.settings import Settings
+from saas.cli.runtime import errors_as_lines, stopped_by_signals
 
 if TYPE_CHECKING:
     from saas.cli.demo import DemoTenant
+    from saas.settings import Settings
 
 app = typer.Typer()
 
@@ -63,6 +60,10 @@ def dev(
     stays, and the next start prints the same credentials. With --json, one line is printed once it is ready.
     """
     with stopped_by_signals(), errors_as_lines():
+        # slow to import: not for `--help`
+        from saas.cli.environment import load_settings, servers  # noqa: PLC0415
+        from saas.cli.listening import listen  # noqa: PLC0415
+
         settings = load_settings()
         host = host or settings.server.host
         with listen(host, settings.server.port if port is None else port) as listener:
@@ -71,8 +72,10 @@ def dev(
                 _serve(complete, listener, _url(host, listener.getsockname()[1]), as_json=as_json)
 
 
-def _for_development(settings: Settings, data: Path | None, host: str, port: int) -> Settings:
+def _for_development(settings: "Settings", data: Path | None, host: str, port: int) -> "Settings":
     """Tenants at `<slug>.localhost`, which browsers and curl look for on this machine; logs for people; a mailbox."""
+    from saas.cli.environment import with_mailbox  # noqa: PLC0415 - as above
+
     public, log = settings.public, settings.log
     if "url" not in public.model_fields_set:
         public = public.model_copy(update={"url": f"http://localhost:{port}"})
@@ -83,9 +86,13 @@ def _for_development(settings: Settings, data: Path | None, host: str, port: int
     return with_mailbox(settings.model_copy(update={"data": data or settings.data, "public": public, "log": log}))
 
 
-def _serve(settings: Settings, listener: socket.socket, base_url: str, *, as_json: bool) -> None:
-    # the whole application: slow to import, not for `--help`
+def _serve(settings: "Settings", listener: socket.socket, base_url: str, *, as_json: bool) -> None:
+    # as above, and the whole application
+    import uvicorn  # noqa: PLC0415
+
     from saas.cli.demo import prepare  # noqa: PLC0415
+    from saas.cli.listening import OPTIONS, Server  # noqa: PLC0415
+    from saas.dev import alone  # noqa: PLC0415
     from saas.kit.log import configure_logging  # noqa: PLC0415
     from saas.main import create_app  # noqa: PLC0415
 

@@ -9,7 +9,6 @@ from saas.cli import output
 from saas.cli.one_tenant import TenantOption, run_in_tenant
 from saas.cli.output import JsonOption
 from saas.cli.runtime import run
-from saas.kit.crypto import UnsealError
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -80,6 +79,8 @@ def rewrap(as_json: JsonOption = False) -> None:
 
 async def _rewrap_all(services: "Services") -> tuple[dict[str, int], list[dict[str, str]]]:
     """How many keys of which tenant, and which tenants failed of what cause."""
+    from saas.kit.crypto import UnsealError  # noqa: PLC0415 - slow to import: not for `--help`
+
     async with services.database.platform_session() as session:
         tenants = await services.registry.all(session)
     done: dict[str, int] = {}

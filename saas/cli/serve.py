@@ -4,24 +4,17 @@ import os
 import socket
 from typing import TYPE_CHECKING, Annotated, Final
 
-import structlog
 import typer
-import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from saas.cli import output
-from saas.cli.listening import OPTIONS, Server, listen
 from saas.cli.output import JsonOption
-from saas.cli.production import check_production
-from saas.cli.runtime import load_settings, run, stopped_by_signals
-from saas.kit.log import configure_logging
-from saas.settings import Settings
+from saas.cli.runtime import run, stopped_by_signals
 
 if TYPE_CHECKING:
     from saas.services import Services
+    from saas.settings import Settings
 
 app = typer.Typer()
-log = structlog.get_logger(__name__)
 
 _APPLICATION: Final = "saas.main:create_app_from_env"
 #: Longer than proxies keep an idle connection, so that they never send a request into a closed one.
@@ -49,6 +42,12 @@ def serve(
     SIGTERM ends it: open requests get SAAS_SERVER_SHUTDOWN_GRACE seconds. With --json, one line is printed once it
     listens.
     """
+    # slow to import: not for `--help`
+    from saas.cli.environment import load_settings  # noqa: PLC0415
+    from saas.cli.listening import listen  # noqa: PLC0415
+    from saas.cli.production import check_production  # noqa: PLC0415
+    from saas.kit.log import configure_logging  # noqa: PLC0415
+
     settings = load_settings()
     check_production(settings)
     run(_check_migrations)
@@ -58,11 +57,19 @@ def serve(
         _serve(settings, listener, count, as_json=as_json)
 
 
-def _port(settings: Settings, chosen: int | None) -> int:
+def _port(settings: "Settings", chosen: int | None) -> int:
     return settings.server.port if chosen is None else chosen
 
 
-def _serve(settings: Settings, listener: socket.socket, workers: int, *, as_json: bool) -> None:
+def _serve(settings: "Settings", listener: socket.socket, workers: int, *, as_json: bool) -> None:
+    # as above
+    import structlog  # noqa: PLC0415
+    import uvicorn  # noqa: PLC0415
+    from uvicorn.supervisors import Multiprocess  # noqa: PLC0415
+
+    from saas.cli.listening import OPTIONS, Server  # noqa: PLC0415
+
+    log = structlog.get_logger(__name__)
     config = uvicorn.Config(
         _APPLICATION,
         factory=True,

@@ -8,8 +8,7 @@ import typer
 
 from saas.cli import output
 from saas.cli.output import JsonOption
-from saas.cli.production import check_production
-from saas.cli.runtime import load_settings, run, stop_signals
+from saas.cli.runtime import run, stop_signals
 
 if TYPE_CHECKING:
     from saas.services import Services
@@ -30,6 +29,8 @@ def worker(
     """
     # the whole application: slow to import, not for `--help`, and libraries have things to tell meanwhile
     import saas.worker.loop  # noqa: F401, PLC0415
+    from saas.cli.environment import load_settings  # noqa: PLC0415
+    from saas.cli.production import check_production  # noqa: PLC0415
     from saas.kit.log import configure_logging  # noqa: PLC0415
 
     settings = load_settings()

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from saas.cli.runtime import errors_as_lines, load_settings, servers, stopped_by_signals, with_mailbox
+from saas.cli.environment import load_settings, servers, with_mailbox
+from saas.cli.runtime import errors_as_lines, stopped_by_signals
 from saas.dev import master_key
 from saas.dev.demo import Memory
 from saas.settings import Settings
