@@ -2,10 +2,8 @@
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from authlib.oauth2.rfc6750 import BearerTokenGenerator
 from joserfc.jwk import Key
 
 from saas.authserver.authorization import Authorization
@@ -22,8 +20,7 @@ _JTI_BYTES: Final = 16
 Extension = Callable[[Authorization, dict[str, Any]], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Issuer:
+class Issuer(NamedTuple):
     """Who issues: a tenant's address, its id, its active ES256 key, and how many seconds its tokens live."""
 
     url: str
@@ -33,57 +30,39 @@ class Issuer:
     access_ttl: int
 
 
-class TokenResponses(BearerTokenGenerator):  # type: ignore[misc] # Authlib has no types
-    """RFC 6749 section 5.1. Authlib's `user` is an Authorization here.
-
-    Where the client acts for itself it is the audience that it asked for; None: the issuer.
-    """
+class TokenResponses:
+    """RFC 6749 section 5.1, for one request."""
 
     def __init__(self, issuer: Issuer, extensions: Sequence[Extension], now: int) -> None:
-        super().__init__(self._client_token, expires_generator=issuer.access_ttl)
         self._issuer = issuer
         self._extensions = extensions
         self._now = now
 
-    def generate(  # noqa: PLR0917 - as Authlib calls it
-        self,
-        grant_type: str,
-        client: Client,
-        user: Authorization | str | None = None,
-        scope: str | None = None,
-        expires_in: int | None = None,
-        include_refresh_token: bool = True,
-    ) -> dict[str, Any]:
-        """With a new refresh token, unless `include_refresh_token` is false or the authorization has none to give.
+    def of_client(self, client: Client, scope: str | None, audience: str | None) -> dict[str, Any]:
+        """For what the client is itself. Raises InvalidScope.
 
-        Authlib's own asks the client what to grant, and gets its default where a person's roles leave nothing.
+        `scope` is what it asked for, if anything; `audience` too: the issuer, if nothing.
         """
-        if not isinstance(user, Authorization):
-            response: dict[str, Any] = super().generate(grant_type, client, user, scope, expires_in, False)
-            return response
-        response = {
-            "access_token": self._user_token(user),
-            "token_type": "Bearer",
-            "expires_in": self._issuer.access_ttl,
-            "scope": " ".join(user.scopes),
-        }
-        if include_refresh_token and user.offline:
+        granted = _own_scope(client, scope)
+        token = self._signed({"aud": audience or self._issuer.url, "sub": client.client_id, "scope": granted}, client)
+        return self._response(token, granted)
+
+    def of_user(self, authorization: Authorization, *, include_refresh_token: bool) -> dict[str, Any]:
+        """With a new refresh token, where it shall be included and the authorization has one to give."""
+        response = self._response(self._user_token(authorization), " ".join(authorization.scopes))
+        if include_refresh_token and authorization.offline:
             response["refresh_token"] = str(RefreshToken.new())
         for extend in self._extensions:
-            extend(user, response)
+            extend(authorization, response)
         return response
 
-    @staticmethod
-    def get_allowed_scope(client: Client, scope: str | None) -> str:
-        """What a client gets for itself: nothing that is about a person. Raises InvalidScope."""
-        names = str(client.get_allowed_scope(scope)).split(" ")
-        own = [name for name in names if name not in IDENTITY_SCOPES]
-        if not own or (scope and len(own) < len(names)):
-            raise InvalidScope(f"No client has these for itself: {' '.join(IDENTITY_SCOPES)}")
-        return " ".join(own)
-
-    def _client_token(self, client: Client, grant_type: str, user: str | None, scope: str) -> str:  # noqa: ARG002 - as Authlib calls it
-        return self._signed({"aud": user or self._issuer.url, "sub": client.client_id, "scope": scope}, client)
+    def _response(self, access_token: str, scope: str) -> dict[str, Any]:
+        return {
+            "access_token": access_token,
+            "token_type": "Bearer",
+            "expires_in": self._issuer.access_ttl,
+            "scope": scope,
+        }
 
     def _user_token(self, authorization: Authorization) -> str:
         claims: dict[str, Any] = {
@@ -109,3 +88,12 @@ class TokenResponses(BearerTokenGenerator):  # type: ignore[misc] # Authlib has 
             "tenant": issuer.tenant_id,
         }
         return sign("at+jwt", claims, SIGNING_ALGORITHM, issuer.kid, issuer.key)
+
+
+def _own_scope(client: Client, scope: str | None) -> str:
+    """What a client gets for itself: nothing that is about a person. Raises InvalidScope."""
+    names = client.get_allowed_scope(scope).split(" ")
+    own = [name for name in names if name not in IDENTITY_SCOPES]
+    if not own or (scope and len(own) < len(names)):
+        raise InvalidScope(f"No client has these for itself: {' '.join(IDENTITY_SCOPES)}")
+    return " ".join(own)

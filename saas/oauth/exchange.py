@@ -1,8 +1,9 @@
 """What the protocol endpoints have in common: a request becomes a form of the engine, its answer a response."""
 
+from functools import lru_cache
 from typing import Final
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from saas.access.guards import TOKEN_PATH
@@ -70,14 +71,26 @@ async def read_client_request(request: Request) -> tuple[FormRequest, Client | N
 
 
 async def read_body(request: Request) -> bytes:
-    """Raises InvalidRequest where it is longer than a form may be."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
+    """Raises InvalidRequest where it is longer than a form may be, ClientDisconnect where it ends too early."""
+    body, more = b"", True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
         if len(body) > MAX_FORM:
             raise InvalidRequest(f"The form is larger than {MAX_FORM} bytes")
+        more = message.get("more_body", False)
     return body
 
 
 def sent(answer: ProtocolResponse) -> Response:
-    return Response(answer.body, answer.status, dict(answer.headers))
+    response = Response(answer.body, answer.status)
+    response.raw_headers += _encoded(answer.headers)
+    return response
+
+
+@lru_cache(maxsize=64)
+def _encoded(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[bytes, bytes], ...]:
+    """As an ASGI server takes them. Nearly all answers have the same."""
+    return tuple((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy.util import greenlet_spawn
 
@@ -22,8 +22,7 @@ from tenants.registry import Tenant
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedClient:
+class ResolvedClient(NamedTuple):
     """A `ClientStore` of the one client that a request names, looked up before the engine is entered.
 
     The look-up may wait for the database, which the engine, being synchronous, cannot.
