@@ -14,6 +14,7 @@ from saas.console.routes import routes as console_routes
 from saas.features import FEATURES
 from saas.identity import mailbox_pages
 from saas.identity.pages import routes as identity_routes
+from saas.kit.garbage import spare_what_stays
 from saas.kit.log import configure_logging
 from saas.oauth.routes import SCRIPTED, token
 from saas.oauth.routes import routes as oauth_routes
@@ -96,7 +97,9 @@ def create_app_from_env() -> FastAPI:
     """What a server process imports: settings from the environment, logs configured."""
     settings = Settings()
     configure_logging(settings.log)
-    return create_app(settings)
+    app = create_app(settings)
+    spare_what_stays()
+    return app
 
 
 def _add_middleware(app: FastAPI, services: Services) -> None:
