@@ -20,8 +20,8 @@ ADMINISTRATION: Final = tuple(
         ("consents:write", "Take away the access that people have given to apps"),
         ("audit:read", "Read and export the audit log"),
         ("usage:read", "See the plan and what is used of it"),
-        ("settings:read", "See the sign-in policy, the looks and the domains"),
-        ("settings:write", "Change the sign-in policy, the looks and the domains"),
+        ("settings:read", "See the sign-in policy, the looks, the domains and the signing keys"),
+        ("settings:write", "Change the sign-in policy, the looks and the domains, and replace signing keys"),
     )
 )
 #: Their names. Who holds none of them has no console.

@@ -7,7 +7,7 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from saas.api import audit, clients, consents, domains, roles, settings, usage, users
+from saas.api import audit, clients, consents, domains, keys, roles, settings, usage, users
 
 #: In the order of the OpenAPI document.
 routers: Final[list[APIRouter]] = [
@@ -19,4 +19,5 @@ routers: Final[list[APIRouter]] = [
     usage.router,
     settings.router,
     domains.router,
+    keys.router,
 ]

@@ -1,4 +1,4 @@
-"""How people sign in here: the tenant's policy, looked at, changed after a look at what that does, and its keys."""
+"""How people sign in here: the tenant's policy, looked at, changed after a look at what that does."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,17 +8,16 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from saas.console.frame import CONSOLE, Page, reads, render_console, route, writes
+from saas.console.keys import published_keys
 from saas.console.policy_words import Situation, addresses, changes, in_words, times, without
 from saas.identity.errors import InvalidPolicy
 from saas.identity.overview import people_overview, unprotected_people
 from saas.identity.policy import Policy, Required
 from saas.identity.stepup import require_recent
-from saas.keys.lifecycle import KeyInfo
 from saas.kit.clock import utc_now
 
 SECURITY: Final = f"{CONSOLE}/security"
 POLICY: Final = f"{SECURITY}/policy"
-KEYS: Final = f"{CONSOLE}/keys"
 _MAX_TYPED: Final = 10_000
 _OPTIONS: Final[Mapping[Required, tuple[str, str]]] = {
     "none": ("Nobody", "People may add one to their account, and most do not."),
@@ -42,7 +41,7 @@ async def show_security(page: Page) -> Response:
         lifetime=in_words(policy.session_lifetime or policies.limits["session_lifetime"][1]),
         password_min=policy.password_min,
         addresses=addresses(policy),
-        keys=await _keys(page),
+        keys=await published_keys(page),
     )
 
 
@@ -74,13 +73,6 @@ async def change_policy(page: Page) -> Response:
         )
     await policies.change(page.session, page.tenant, after, keep=page.person.session_id)
     return page.done(SECURITY, "Saved. " + " ".join(f"{each.title}: {_begun_small(each.text)}." for each in found))
-
-
-@reads("settings:read")
-async def show_keys(page: Page) -> Response:
-    return render_console(
-        page, "console/keys.html", active="security", keys=await _keys(page), issuer=page.tenant.issuer
-    )
 
 
 async def _situation(page: Page) -> Situation:
@@ -154,23 +146,6 @@ def _number(typed: str) -> int | None:
     return int(typed) if typed.strip().isdecimal() and len(typed) < len("1000000000") else -1
 
 
-async def _keys(page: Page) -> list[dict[str, Any]]:
-    """Those that are published, the present one of each algorithm first."""
-    rotate_after = timedelta(seconds=page.state.settings.keys.rotate_after)
-    order = ("active", "next", "retiring")
-    listed: list[KeyInfo] = [key for key in await page.state.key_lifecycle.list(page.session) if key.status in order]
-    return [
-        {
-            "kid": key.kid,
-            "algorithm": key.algorithm,
-            "status": key.status,
-            "since": key.activated_at or key.created_at,
-            "until": key.activated_at + rotate_after if key.status == "active" and key.activated_at else key.retired_at,
-        }
-        for key in sorted(listed, key=lambda key: (order.index(key.status), key.algorithm))
-    ]
-
-
 def _begun_small(text: str) -> str:
     return text[:1].lower() + text[1:]
 
@@ -179,5 +154,4 @@ routes: Final = [
     route(SECURITY, show_security, "GET"),
     route(POLICY, show_policy, "GET"),
     route(POLICY, change_policy, "POST"),
-    route(KEYS, show_keys, "GET"),
 ]

@@ -5,16 +5,17 @@ after it has signed as its longest token lives. Transactions are the tenant's.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Table, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from saas.audit.service import Target, record
+from saas.keys.errors import SigningKeyNotFound
 from saas.keys.material import context_of, generate, row_values
 from saas.keys.models import SigningKeyRow
 from saas.kit.clock import Clock, utc_now
@@ -25,6 +26,10 @@ from tenants.changes import mark_changed
 _keys: Final[Table] = SigningKeyRow.metadata.tables[SigningKeyRow.__tablename__]
 #: A process that has not heard of a rotation yet may still sign with the key before.
 _MARGIN: Final = timedelta(minutes=1)
+#: What a rotation by hand has done.
+Done = Literal["published", "activated"]
+#: By the kind of a step; that an older key was retired meanwhile is no part of it.
+_DONE: Final[Mapping[str, Done]] = {"publish": "published", "activate": "activated"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +67,26 @@ class KeyLifecycle:
 
     async def advance(self, session: AsyncSession, tenant_id: UUID) -> int:
         """Take the steps that are due by age; how many. One SELECT where there is nothing to do."""
-        return await self._take(session, tenant_id, self._rotate_after, None)
+        return len(await self._take(session, tenant_id, self._rotate_after, None))
 
-    async def rotate(self, session: AsyncSession, tenant_id: UUID, algorithm: str) -> int:
+    async def published(self, session: AsyncSession) -> Sequence[KeyInfo]:
+        """Those that are not retired, the oldest first."""
+        return [key for key in await self.list(session) if key.status != "retired"]
+
+    async def rotate(self, session: AsyncSession, tenant_id: UUID, algorithm: str) -> Done | None:
         """Publish the next key now, whatever the age of the active one; or activate it, if it is published long enough.
 
-        How many steps were taken; without any, the next key is still too new.
+        None where the next key is still too new. Raises SigningKeyNotFound.
         """
-        return await self._take(session, tenant_id, timedelta(0), algorithm)
+        if all(key.algorithm != algorithm for key in await self.list(session)):
+            raise SigningKeyNotFound(f"There is no {algorithm} key here: one is made when a client first needs it")
+        taken = await self._take(session, tenant_id, timedelta(0), algorithm)
+        return next((_DONE[step.kind] for step in taken if step.kind in _DONE), None)
+
+    def rotatable(self, keys: Iterable[KeyInfo]) -> frozenset[str]:
+        """The algorithms for which `rotate` would do something now."""
+        due = steps(keys, self._clock(), rotate_after=timedelta(0), publish_before=self.publish_before)
+        return frozenset(step.algorithm for step in due if step.kind in _DONE)
 
     async def rewrap(self, session: AsyncSession, tenant_id: UUID) -> int:
         """Seal anew what a previous master key has sealed; how many keys. Raises UnsealError."""
@@ -88,13 +105,13 @@ class KeyLifecycle:
 
     async def _take(
         self, session: AsyncSession, tenant_id: UUID, rotate_after: timedelta, algorithm: str | None
-    ) -> int:
+    ) -> Sequence[Step]:
         def due(keys: Sequence[KeyInfo]) -> list[Step]:
             chosen = [key for key in keys if algorithm in {None, key.algorithm}]
             return steps(chosen, self._clock(), rotate_after=rotate_after, publish_before=self.publish_before)
 
         if not due(await self.list(session)):
-            return 0
+            return ()
         # Of several who come here at once, each looks again when it is its turn: locked rows alone show no new ones.
         await session.execute(select(_keys.c.id).order_by(_keys.c.id).with_for_update())
         taken = due(await self.list(session))
@@ -102,7 +119,7 @@ class KeyLifecycle:
             await self._take_one(session, tenant_id, step)
         if taken:
             mark_changed(session, tenant_id)
-        return len(taken)
+        return taken
 
     async def _take_one(self, session: AsyncSession, tenant_id: UUID, step: Step) -> None:
         now = self._clock()

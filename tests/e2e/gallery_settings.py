@@ -26,7 +26,14 @@ _TYPED: Final = {
 }
 _LIMITS: Final = {"session_idle": (300, 28_800), "session_lifetime": (900, 1_209_600), "password_min": (10, 64)}
 _KEYS: Final = [
-    {"kid": "Zk3x" * 10 + "abc", "algorithm": algorithm, "status": status, "since": _NOW - ago, "until": _NOW + left}
+    {
+        "kid": "Zk3x" * 10 + "abc",
+        "algorithm": algorithm,
+        "status": status,
+        "since": _NOW - ago,
+        "until": _NOW + left,
+        "rotatable": (algorithm, status) == ("RS256", "active"),
+    }
     for algorithm, status, ago, left in (
         ("ES256", "active", timedelta(days=80), timedelta(days=10)),
         ("RS256", "active", timedelta(days=3), timedelta(days=87)),

@@ -132,7 +132,10 @@ async def test_a_second_factor_is_required_after_a_look_at_what_that_does(
     await seen(page, "security-saved")
     await page.get_by_role("link", name="See all keys").click()
     await expect(page.get_by_role("row")).to_have_count(2)
-    await seen(page, "keys")
+    await press(page, "Replace now the ES256 key")
+    await said(page, "The next ES256 key is published.")
+    await expect(page.get_by_role("row")).to_have_count(3)
+    await seen(page, "keys", checked=True)
     assert complained == []
 
 

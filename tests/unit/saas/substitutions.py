@@ -64,6 +64,7 @@ FORMS: dict[str, dict[str, str]] = {
     "/console/roles/{name}": {"scopes": "projects:read"},
     "/console/roles/{name}/delete": {},
     "/console/audit/verify": {},
+    "/console/keys/rotate": {"algorithm": "ES256"},
     "/console/audit/export": {"format": "csv"},
     "/console/apps/new": {"kind": "machine", "name": "Eve", "scopes": "projects:read"},
     "/console/apps/{client_id}/edit": {"name": "Eve", "scopes": "openid"},

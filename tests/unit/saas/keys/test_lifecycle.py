@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import text
 
+from saas.keys.errors import SigningKeyNotFound
 from saas.keys.lifecycle import KeyInfo, KeyLifecycle, Step, steps
 from saas.keys.service import KeyService
 from saas.kit.clock import utc_now
@@ -37,7 +38,7 @@ class Keeper:
         async with self.services.database.tenant_session(self.tenant) as session:
             return await self.lifecycle.advance(session, self.tenant.id)
 
-    async def rotate(self, algorithm: str = "ES256", **passed: float) -> int:
+    async def rotate(self, algorithm: str = "ES256", **passed: float) -> str | None:
         self.now += timedelta(**passed)
         async with self.services.database.tenant_session(self.tenant) as session:
             return await self.lifecycle.rotate(session, self.tenant.id, algorithm)
@@ -87,12 +88,17 @@ async def test_the_private_part_of_a_retired_key_is_erased(keeper: Keeper) -> No
 
 
 async def test_by_hand_the_next_key_is_published_at_once_and_signs_when_it_is_old_enough(keeper: Keeper) -> None:
-    assert await keeper.rotate() == 1
-    assert await keeper.rotate() == 0
+    assert await keeper.rotate() == "published"
+    assert keeper.lifecycle.rotatable(await keeper.all()) == set()
+    assert await keeper.rotate() is None
     assert await keeper.statuses() == ["active", "next"]
-    assert await keeper.rotate(days=1) == 1
+    assert await keeper.rotate(days=1) == "activated"
     assert await keeper.statuses() == ["retiring", "active"]
-    assert await keeper.rotate("RS256") == 0  # there is none to replace
+    assert await keeper.rotate(days=1) == "published"  # besides, the first is retired
+    assert await keeper.statuses() == ["retired", "active", "next"]
+    assert await keeper.rotate() is None
+    with pytest.raises(SigningKeyNotFound, match="no RS256 key"):
+        await keeper.rotate("RS256")
 
 
 async def test_algorithms_rotate_apart(keeper: Keeper) -> None:

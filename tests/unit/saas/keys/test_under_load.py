@@ -92,10 +92,10 @@ async def test_a_rotation_under_load_yields_no_failed_request(services: Services
     running = [asyncio.create_task(load.run(at)) for at in (0, 1, 0, 1)]
     try:
         for _ in range(3):
-            assert await keeper.rotate(days=1) == 1
+            assert await keeper.rotate(days=1) == "published"
             before, after = [key.kid for key in await keeper.all()][-2:]
             await load.until_published({before, after})
-            assert await keeper.rotate(days=1) == 1
+            assert await keeper.rotate(days=1) == "activated"
             await load.until_all_sign_by(after)
             assert await keeper.advance(seconds=VERIFIES.total_seconds() + 60) == 1
             await load.until_published({after})
