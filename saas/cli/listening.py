@@ -21,7 +21,7 @@ OPTIONS: Final[dict[str, Any]] = {
     "server_header": False,
     "proxy_headers": False,
     "lifespan": "on",
-    "http": "httptools",
+    "http": "saas.web.protocol:OneWriteProtocol",
     "loop": "uvloop",
     "ws": "none",
     "backlog": _BACKLOG,

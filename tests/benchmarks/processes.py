@@ -15,9 +15,11 @@ from pathlib import Path
 
 import psutil
 
+from saas.cli.listening import OPTIONS
 from saas.dev import embedded
 
 _START_SECONDS = 30
+_OURS = ["--factory", "--http", OPTIONS["http"], "--no-proxy-headers", "--no-server-header"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +76,10 @@ def databases() -> Iterator[str]:
 
 @contextmanager
 def server(app: str, environment: Mapping[str, str], *, factory: bool = False) -> Iterator[tuple[int, int]]:
-    """A uvicorn worker on a free port; yields (port, pid)."""
+    """A uvicorn worker on a free port; yields (port, pid). What has a factory is ours: it runs as `saas serve` does."""
     port = _free_port()
     command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--no-access-log", "--log-level", "warning"]
-    command += ["--loop", "uvloop", "--http", "httptools", *(["--factory"] if factory else [])]
+    command += ["--loop", OPTIONS["loop"], *(_OURS if factory else ["--http", "httptools"])]
     process = subprocess.Popen(command, env={**os.environ, **environment})
     try:
         _pin(process.pid, 0)
