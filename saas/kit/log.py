@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import Mapping, MutableMapping
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import structlog
 
@@ -28,6 +28,14 @@ class _Lines:
         sys.stderr.write(line + "\n")  # one call, so that lines of several threads or processes do not mix
 
     debug = info = warning = error = critical = msg
+
+
+class _StandardError(logging.StreamHandler[TextIO]):
+    """As of when a line is written: who runs a command in their own process lends it a stream, and takes it back."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
 
 
 def add_request(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -64,7 +72,7 @@ def configure_logging(settings: LogSettings) -> None:
         logger_factory=_Lines,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _StandardError()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -30,9 +30,26 @@ except ZeroDivisionError:
 """
 
 
-def run(**environment: str) -> str:
+#: As a test does that runs a command in its own process, and catches what it prints.
+LENT = """
+import contextlib, io, logging, structlog
+from saas.kit.log import configure_logging
+from saas.settings import Settings
+
+with contextlib.redirect_stderr(io.StringIO()) as lent:
+    configure_logging(Settings().log)
+    logging.getLogger("theirs").warning("there")
+    structlog.get_logger("ours").warning("there")
+    assert lent.getvalue().count("there") == 2
+lent.close()
+logging.getLogger("theirs").warning("here")
+structlog.get_logger("ours").warning("here")
+"""
+
+
+def run(program: str = PROGRAM, **environment: str) -> str:
     return subprocess.run(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", program],
         env=os.environ | environment,
         capture_output=True,
         text=True,
@@ -72,3 +89,7 @@ def test_text_is_for_people() -> None:
     assert "request" in text
     assert "started up" in text
     assert "hidden" not in text
+
+
+def test_a_stream_that_was_taken_back_is_not_written_to() -> None:
+    assert [json.loads(line)["event"] for line in run(LENT).splitlines()] == ["here", "here"]
