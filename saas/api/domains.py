@@ -7,8 +7,7 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, Field
 
 from saas.access.guards import require
-from saas.audit.service import Target, record
-from saas.audit.tenancy import change_tenant, tell_verified
+from saas.audit.tenancy import change_tenant, claim_domain, tell_verified
 from saas.web.etags import READS_ONE, tag
 from saas.web.text import Line
 from tenants import domains
@@ -63,13 +62,9 @@ async def read_domain(host: Host, request: Request, response: Response) -> Domai
 async def add_domain(host: Host, request: Request, response: Response) -> DomainView:
     """Claims the host: answers with the TXT record that proves it. A domain that is there already stays as it is."""
     state, tenant = request.app.state, request.scope["tenant"]
-    async with state.database.registry_and_schema(tenant) as (registry, schema):
-        await state.registry.changeable(registry, tenant.slug)  # locked: what is new stays so until the commit
-        known = {domain.host for domain in await domains.list_domains(registry, tenant)}
-        domain = await domains.add_domain(registry, state.registry, tenant, host)
-        if domain.host not in known:
-            record(schema, "domain.added", target=Target("domain", domain.host, domain.host))
-            response.status_code = 201
+    domain, new = await claim_domain(state.database, state.registry, tenant, host)
+    if new:
+        response.status_code = 201
     tag(response, _view(domain))
     return _view(domain)
 

@@ -6,8 +6,10 @@ from typing import Any, TypeVar
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from saas.audit.service import Target, record
+from tenants import domains
 from tenants.database import Database
-from tenants.registry import Tenant
+from tenants.domains import Domain
+from tenants.registry import Registry, Tenant
 from tenants.transfer.journal import Move
 from tenants.transfer.manifest import Manifest
 
@@ -37,6 +39,21 @@ async def change_tenant(
         if done != tenant:
             record(schema, action, target=Target("tenant", tenant.id, tenant.slug), details=details)
         return done
+
+
+async def claim_domain(database: Database, registry: Registry, tenant: Tenant, host: str) -> tuple[Domain, bool]:
+    """Claim a host for a tenant; whether it is new. One that is there already stays as it is, and is no event.
+
+    Raises what `tenants.domains.add_domain` does, and TenantNotReady.
+    """
+    async with database.registry_and_schema(tenant) as (session, schema):
+        await registry.changeable(session, tenant.slug)  # locked: what is new stays so until the commit
+        known = {domain.host for domain in await domains.list_domains(session, tenant)}
+        domain = await domains.add_domain(session, registry, tenant, host)
+        new = domain.host not in known
+        if new:
+            record(schema, "domain.added", target=Target("domain", domain.host, domain.host))
+        return domain, new
 
 
 def tell_restored(session: AsyncSession, tenant: Tenant) -> None:

@@ -31,16 +31,12 @@ def add(host: _Host, slug: TenantOption, as_json: JsonOption = False) -> None:
     record for two weeks. Until then nobody is reached there, and whoever proves it first has it. The host itself has
     to point here too (CNAME or address), with a certificate for it. The tenant's issuer stays at its primary host.
     """
-    from saas.audit.tenancy import change_tenant  # noqa: PLC0415 - slow to import: not for `--help`
-    from tenants import domains  # noqa: PLC0415
+    from saas.audit.tenancy import claim_domain  # noqa: PLC0415 - slow to import: not for `--help`
 
     async def work(services: "Services") -> "Domain":
         tenant = await find_tenant(services, slug)
-
-        def change(session: "AsyncSession") -> "Awaitable[Domain]":
-            return domains.add_domain(session, services.registry, tenant, host)
-
-        return await change_tenant(services.database, tenant, "domain.added", change, host=host)
+        domain, _ = await claim_domain(services.database, services.registry, tenant, host)
+        return domain
 
     domain = run(work)
     if as_json:

@@ -6,11 +6,10 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
-from saas.audit.tenancy import change_tenant, tell_verified
+from saas.audit.tenancy import change_tenant, claim_domain, tell_verified
 from saas.console.frame import CONSOLE, Page, reads, render_console, route, writes
 from saas.identity.stepup import require_recent
 from tenants import domains as registered
-from tenants.domains import Domain
 from tenants.errors import DomainNotProved, TenancyError
 from tenants.names import normalize_host
 
@@ -30,15 +29,14 @@ async def add_domain(page: Page) -> Response:
     if not host:
         return await _page(page, errors={"host": "Enter a domain, like login.example.com."})
 
-    async def change(session: AsyncSession) -> Domain:
-        return await registered.add_domain(session, state.registry, tenant, host)
-
     try:
-        added = await change_tenant(state.database, tenant, "domain.added", change, host=normalize_host(host))
+        added, new = await claim_domain(state.database, state.registry, tenant, host)
     except TenancyError as error:
         return await _page(page, error.status, host=host, errors={"host": f"{error}."})
     if added.verified_at is not None:
         return page.done(DOMAINS, f"{added.host} leads here already.", "info")
+    if not new:
+        return page.done(DOMAINS, f"{added.host} is here already, and waits for its records.", "info")
     return page.done(DOMAINS, f"{added.host} is added. Now set the records that it waits for.")
 
 

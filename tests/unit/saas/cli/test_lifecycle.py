@@ -73,6 +73,8 @@ def check_domains(saas: Saas) -> None:
     added = document(saas("domains", "add", host, "--tenant", "acme", "--json"))
     assert added["record"] == f"_saas-challenge.{host}"
     assert added["value"] in saas("domains", "add", host, "--tenant", "acme").stdout
+    told = document(saas("audit", "list", "--tenant", "acme", "--action", "domain.added", "--json"))["items"]
+    assert [event["target_name"] for event in told] == [host]
     assert document(saas("domains", "list", "--tenant", "acme", "--json")) == [added]
     assert host in saas("domains", "list", "--tenant", "acme").stdout
     assert document(saas("tenants", "show", "acme", "--json"))["domains"] == []

@@ -42,6 +42,8 @@ async def test_a_domain_is_added_proved_and_removed(app: FastAPI, services: Serv
         page = unescape((await here.get(DOMAINS)).text)
         assert f"_saas-challenge.{host}" in page
         assert "Not looked at yet." in page
+        assert (await here.post(DOMAINS, host=host)).headers["location"] == DOMAINS
+        assert f"{host} is here already" in (await here.get(DOMAINS)).text
         value = re.findall(r"saas-verification=[\w-]+", page)[0]
 
         missing = await here.post(f"{DOMAINS}/look", host=host)
