@@ -35,19 +35,22 @@ class Connection(asyncio.Protocol):
     """Walks through the steps again and again, each as soon as the answer before it is complete, until the deadline.
 
     Each walk takes one of `choices` at random, if there are any: values of placeholders, as a tenant and its token.
+    `pause`: seconds that it waits before a walk, on average, as a person does who reads the answer; 0: it never waits.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - the job's parts
         self,
         steps: list[Step],
         values: dict[str, str],
         choices: list[dict[str, str]],
+        pause: float,
         tally: Tally,
         done: asyncio.Future[None],
     ) -> None:
         self._steps = steps
         self._values = values
         self._choices = choices
+        self._pause = pause
         self._tally = tally
         self._done = done
         self._buffer = b""
@@ -56,7 +59,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
-        self._send()
+        self._walk()
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -75,14 +78,12 @@ class Connection(asyncio.Protocol):
             return
         self._buffer = b""
         self._at = (self._at + 1) % len(self._steps)
-        if self._at == 0:
-            now = time.perf_counter()
-            self._tally.answers += 1
-            self._tally.times.append(now - self._began)
-            if now >= self._tally.deadline:
-                self._transport.close()
-                return
-        self._send()
+        if self._at:
+            self._send()
+            return
+        self._tally.answers += 1
+        self._tally.times.append(time.perf_counter() - self._began)
+        self._walk()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._done.done():
@@ -95,19 +96,35 @@ class Connection(asyncio.Protocol):
         self._values.update(found.groupdict() if found else {})
         return found is not None
 
+    def _walk(self) -> None:
+        if self._pause:
+            asyncio.get_running_loop().call_later(random.expovariate(1 / self._pause), self._begin)
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        self._began = time.perf_counter()
+        if self._began >= self._tally.deadline:
+            self._transport.close()
+            return
+        if self._choices:
+            self._values.update(random.choice(self._choices))
+        self._send()
+
     def _send(self) -> None:
-        if self._at == 0:
-            if self._choices:
-                self._values.update(random.choice(self._choices))
-            self._began = time.perf_counter()
         request = self._next[self._at]
         for name, value in self._values.items():
             request = request.replace(b"{%s}" % name.encode(), value.encode())
         self._transport.write(request)
 
 
-async def run(
-    port: int, steps: list[Step], values: list[dict[str, str]], choices: list[dict[str, str]], seconds: float
+async def run(  # noqa: PLR0917 - the job's parts
+    port: int,
+    steps: list[Step],
+    values: list[dict[str, str]],
+    choices: list[dict[str, str]],
+    pause: float,
+    seconds: float,
 ) -> Tally:
     """One connection for each of `values`, which holds what its placeholders begin with."""
     loop = asyncio.get_running_loop()
@@ -115,7 +132,7 @@ async def run(
     ends: list[asyncio.Future[None]] = []
     for mine in values:
         end = loop.create_future()
-        await loop.create_connection(partial(Connection, steps, mine, choices, tally, end), "127.0.0.1", port)
+        await loop.create_connection(partial(Connection, steps, mine, choices, pause, tally, end), "127.0.0.1", port)
         ends.append(end)
     await asyncio.gather(*ends)
     return tally
@@ -130,7 +147,7 @@ def main() -> None:
     ]
     started = time.perf_counter()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        tally = runner.run(run(job["port"], steps, job["values"], job["choices"], job["seconds"]))
+        tally = runner.run(run(job["port"], steps, job["values"], job["choices"], job["pause"], job["seconds"]))
     elapsed = time.perf_counter() - started
     times = sorted(tally.times) or [0.0]
     answer = {"answers": tally.answers, "seconds": elapsed, "failures": tally.failures[:3], "values": job["values"]}

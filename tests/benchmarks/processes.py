@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,11 +16,12 @@ from pathlib import Path
 
 import psutil
 
-from saas.cli.listening import OPTIONS
 from saas.dev import embedded
 
 _START_SECONDS = 30
-_OURS = ["--factory", "--http", OPTIONS["http"], "--no-proxy-headers", "--no-server-header"]
+_SHM = "/dev/shm"
+#: Bytes that the schemas of thousands of tenants need.
+_ROOM = 8 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,15 @@ class Result:
 
 
 @contextmanager
-def databases() -> Iterator[str]:
-    """PostgreSQL with fsync on, and Valkey, named in this process's environment; yields PostgreSQL's URL."""
-    with tempfile.TemporaryDirectory(prefix="saas-bench-") as folder:
+def databases(*, fast: bool = False) -> Iterator[str]:
+    """PostgreSQL with fsync on, and Valkey, named in this process's environment; yields PostgreSQL's URL.
+
+    `fast`, for what only reads: without fsync, and in memory where there is room. A tenant has 145 files, and to
+    make and remove those of thousands is all that a disk would be asked.
+    """
+    with tempfile.TemporaryDirectory(prefix="saas-bench-", dir=_memory() if fast else None) as folder:
         Path(folder).chmod(0o755)
-        with embedded(Path(folder)) as servers:
+        with embedded(Path(folder), fast=fast) as servers:
             os.environ |= {
                 "SAAS_DATABASE_URL": servers.database_url,
                 "SAAS_REDIS_URL": servers.redis_url,
@@ -76,10 +82,10 @@ def databases() -> Iterator[str]:
 
 @contextmanager
 def server(app: str, environment: Mapping[str, str], *, factory: bool = False) -> Iterator[tuple[int, int]]:
-    """A uvicorn worker on a free port; yields (port, pid). What has a factory is ours: it runs as `saas serve` does."""
+    """A uvicorn worker on a free port; yields (port, pid)."""
     port = _free_port()
     command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--no-access-log", "--log-level", "warning"]
-    command += ["--loop", OPTIONS["loop"], *(_OURS if factory else ["--http", "httptools"])]
+    command += ["--loop", "uvloop", "--http", "httptools", *(["--factory"] if factory else [])]
     process = subprocess.Popen(command, env={**os.environ, **environment})
     try:
         _pin(process.pid, 0)
@@ -90,13 +96,17 @@ def server(app: str, environment: Mapping[str, str], *, factory: bool = False) -
         process.wait(timeout=30)
 
 
-def measure(target: Target, *, seconds: float, connections: int) -> Result:
-    """Load the target from a process on the other core. Raises RuntimeError on an answer that is not the expected."""
+def measure(target: Target, *, seconds: float, connections: int, pause: float = 0) -> Result:
+    """Load the target from a process on the other core. Raises RuntimeError on an answer that is not the expected.
+
+    `pause`: seconds that a connection waits between two flows, on average.
+    """
     job = {
         "port": target.port,
         "steps": [{"request": s.request, "status": str(s.status), "take": s.take} for s in target.steps],
         "values": target.values or [{} for _ in range(connections)],
         "choices": target.choices,
+        "pause": pause,
         "seconds": seconds,
     }
     process = psutil.Process(target.pid)
@@ -115,6 +125,12 @@ def measure(target: Target, *, seconds: float, connections: int) -> Result:
     cpu = (after.user + after.system) - (before.user + before.system)
     shares = (outcome[share] * 1e3 for share in ("p50", "p95", "p99"))
     return Result(outcome["answers"] / outcome["seconds"], cpu / outcome["answers"] * 1e6, *shares)
+
+
+def _memory() -> str | None:
+    """Linux has a folder that is in memory. Containers often have little of it."""
+    room = shutil.disk_usage(_SHM).free if Path(_SHM).is_dir() else 0
+    return _SHM if room > _ROOM else None
 
 
 def _pin(pid: int, core: int) -> None:
