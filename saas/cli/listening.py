@@ -11,7 +11,7 @@ from typing import Any, Final
 import uvicorn
 
 from saas.cli import output
-from saas.cli.runtime import stop_signals
+from saas.cli.runtime import started, stop_signals
 
 _BACKLOG: Final = 2048
 #: What both commands want of uvicorn. Addresses behind proxies are ours to find (`saas.web.address`).
@@ -51,6 +51,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        started()
         if self.started:
             self._on_ready()
 

@@ -1,6 +1,7 @@
 """How a command gets at the services, and ends: signals, errors as one line."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -37,11 +38,19 @@ async def _work(settings: "Settings", work: "Callable[[Services], Awaitable[T]]"
     from saas.services import open_services  # noqa: PLC0415 - as above
     from tenants.migrate.runner import migrate_platform  # noqa: PLC0415 - as above
 
+    started()
     async with open_services(settings) as services:
         if migrate:
             await migrate_platform(services.database)
         with acting_as(operator()):
             return await work(services)
+
+
+def started() -> None:
+    """Look for garbage from now on, and never in what is there by now: modules, which stay."""
+    if not gc.isenabled():  # else it is no process of ours
+        gc.freeze()
+        gc.enable()
 
 
 def stop_signals() -> list[signal.Signals]:

@@ -1,5 +1,6 @@
 """`saas serve`: the server as it runs in production."""
 
+import gc
 import os
 import socket
 from typing import TYPE_CHECKING, Annotated, Final
@@ -87,6 +88,7 @@ def _serve(settings: "Settings", listener: socket.socket, workers: int, *, as_js
             output.print_json({"address": address, "port": port, "workers": workers, "pid": os.getpid()})
 
     if workers == 1:
+        gc.disable()  # the application is imported now, as in `saas.cli.main`
         Server(config, announce).run(sockets=[listener])
     else:
         announce()

@@ -1,5 +1,6 @@
 """What stands between a command and its work: settings, keys, signals, errors."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -8,9 +9,11 @@ from pathlib import Path
 
 import pytest
 import typer
+import uvicorn
 
 from saas.cli.environment import load_settings, servers, with_mailbox
-from saas.cli.runtime import errors_as_lines, stopped_by_signals
+from saas.cli.listening import Server
+from saas.cli.runtime import errors_as_lines, run, stopped_by_signals
 from saas.dev import master_key
 from saas.dev.demo import Memory
 from saas.settings import Settings
@@ -130,3 +133,40 @@ def test_leaves_a_signal_alone_that_is_ignored() -> None:
             signal.raise_signal(signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+async def test_garbage_is_collected_from_the_moment_a_server_answers() -> None:
+    """`saas.cli.main` switches that off for the time of the imports."""
+
+    async def nothing(_scope: object, _receive: object, _send: object) -> None:
+        """Never called."""
+
+    seen: list[bool] = []
+    server = Server(
+        uvicorn.Config(nothing, port=0, lifespan="off", log_config=None), lambda: seen.append(gc.isenabled())
+    )
+    server.config.load()
+    server.lifespan = server.config.lifespan_class(server.config)
+    gc.disable()
+    try:
+        await server.startup()
+        await server.shutdown()
+    finally:
+        gc.enable()
+        gc.unfreeze()
+    assert seen == [True]
+
+
+def test_garbage_is_collected_while_a_command_works(set_env: pytest.MonkeyPatch) -> None:
+    for name, value in {**NAMED, "SAAS_SECRETS_MASTER_KEY": KEY}.items():
+        set_env.setenv(name, value)
+
+    async def work(_services: object) -> bool:
+        return gc.isenabled()
+
+    gc.disable()
+    try:
+        assert run(work)
+    finally:
+        gc.enable()
+        gc.unfreeze()
