@@ -61,6 +61,7 @@ class Recovery:
         self._assuring: dict[UUID, asyncio.Task[bool]] = {}
         self._doubted_until = 0.0
         self._task: asyncio.Task[None] | None = None
+        self._complained = False
         #: Whether there is something that Valkey does not know yet, or may not.
         self.is_owing = False
         #: Whether Valkey may have lost revocations.
@@ -93,8 +94,9 @@ class Recovery:
             for token_id, end in ends.items():
                 await self.tell(tenant.id, token_id, datetime.fromtimestamp(end, UTC))
         except RedisError as error:
-            log.warning("Valkey cannot be told of revocations: %s", error)
+            self._complain(error)
             return False
+        self._complained = False
         self._told.add(tenant.id)
         return True
 
@@ -151,6 +153,14 @@ class Recovery:
                 self._served.add(keys[0].partition("}")[0][1:])
         except (RedisError, OSError) as error:
             self.is_owing = True
+            self._complain(error)
+        else:
+            self._complained = False
+
+    def _complain(self, error: Exception) -> None:
+        """Once, until something could be told again."""
+        if not self._complained:
+            self._complained = True
             log.warning("Valkey cannot be told what it missed, it will be tried again: %s", error)
 
     def _close_accounts(self) -> list[_Account]:

@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Final, Protocol
 from uuid import UUID
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from tenants.database import HasSchema
 
 log = logging.getLogger(__name__)
@@ -57,6 +59,8 @@ class RevokedTokens:
         self._lists: OrderedDict[UUID, _List] = OrderedDict()
         self._loading: dict[UUID, asyncio.Task[None]] = {}
         self._turn = asyncio.Semaphore(_PARALLEL)
+        #: Databases that did not answer when they were asked last.
+        self._silent: set[str] = set()
 
     def add(self, tenant_id: UUID, token_id: str, until: datetime) -> None:
         """What this process revokes counts here at once."""
@@ -109,13 +113,25 @@ class RevokedTokens:
         try:
             async with asyncio.timeout(_PATIENCE), self._turn:
                 loaded = await self._load(tenant)
-        except Exception:
-            log.exception("Revocations cannot be read: those known before count")
+        except (SQLAlchemyError, OSError) as error:
             into.is_known = False
+            self._complain(tenant.database, error)
+            return
+        except Exception:
+            into.is_known = False
+            log.exception("Revocations cannot be read: those known before count")
             return
         finally:
             into.tried_at = time.monotonic()
+        self._silent.discard(tenant.database)
         now = time.time()
         into.own = {token: end for token, end in into.own.items() if end > now}
         into.ends = {token: end.timestamp() for token, end in loaded.items() if end.timestamp() > now} | into.own
         into.is_known = True
+
+    def _complain(self, database: str, error: Exception) -> None:
+        """Of a database that does not answer, once until it does."""
+        if database not in self._silent:
+            self._silent.add(database)
+            cause = (str(error) or type(error).__name__).partition("\n")[0]
+            log.warning("Revocations cannot be read from %s, those known before count: %s", database, cause)
