@@ -59,13 +59,14 @@ def run_server(environment: Mapping[str, str], *arguments: str, port: int | None
 def wait_until_ready(process: subprocess.Popen[bytes], port: int) -> None:
     """Raises RuntimeError when the process ends first, or takes too long."""
     deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise RuntimeError(f"The server ended with exit code {process.returncode}")
-        try:
-            if httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=5).status_code == httpx.codes.OK:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.05)
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=5) as client:  # each one reads all certificates
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                raise RuntimeError(f"The server ended with exit code {process.returncode}")
+            try:
+                if client.get("/readyz").status_code == httpx.codes.OK:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.05)
     raise RuntimeError("The server is not ready in time")
