@@ -73,9 +73,9 @@ def create_app(settings: Settings, *, worker: bool = False) -> FastAPI:
         telemetry={"tracing": telemetry, "metrics": telemetry, "logs": telemetry},
     )
     # Those that are asked most come first: the router tries one after the other.
-    app.include_router(access_router, prefix=API_PREFIX)
     for feature in FEATURES:
         app.include_router(feature.router, prefix=API_PREFIX)
+    app.include_router(access_router, prefix=API_PREFIX)
     for router in administration_routers:
         app.include_router(router, prefix=API_PREFIX)
     app.router.routes.extend(
