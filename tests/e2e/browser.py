@@ -1,10 +1,11 @@
 """A real browser for tests: Debian's Chromium under Playwright, and what every page is held to."""
 
+import itertools
 import os
 import shutil
 import socket
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -21,9 +22,12 @@ SCREENSHOTS = Path(__file__).parents[2] / ".screenshots"
 _HEIGHT = 800
 _ARGUMENTS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
+    "--disable-component-update --disable-sync "
+    # One process draws all tenants' pages: to start one for each takes longer than to draw them.
+    "--disable-site-isolation-trials --renderer-process-limit=1"
 ).split()
-_AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
+#: What finds barriers, as a script.
+AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
 _RUN_AXE = """async rules => {
     const options = {resultTypes: ["violations"], ...(rules.length ? {runOnly: {type: "rule", values: rules}} : {})};
     const {violations} = await axe.run(document, options);
@@ -108,7 +112,7 @@ def complaints(page: Page) -> list[str]:
 async def barriers(page: Page, *rules: str) -> list[str]:
     """What axe finds wrong for people who use a screen reader, a keyboard, or need contrast; by all rules or these."""
     if await page.evaluate("typeof axe") == "undefined":
-        await page.evaluate(_AXE)
+        await page.evaluate(AXE)
     found: list[str] = await page.evaluate(_RUN_AXE, list(rules))
     return found
 
@@ -124,10 +128,21 @@ async def overflow(page: Page) -> int:
     return width
 
 
+async def screenshots(page: Page, name: str, widths: Sequence[int]) -> None:
+    """At each width in light and dark; nothing is done without SCREENSHOTS."""
+    for width, dark in itertools.product(widths, (False, True)) if _wanted() else ():
+        await look(page, width, dark)
+        await screenshot(page, f"{name}-{width}-{'dark' if dark else 'light'}")
+
+
 async def screenshot(page: Page, name: str) -> None:
     """Into .screenshots/, for people to look at, where the environment has SCREENSHOTS; `name` may hold folders."""
-    if not os.environ.get("SCREENSHOTS"):
+    if not _wanted():
         return
     path = SCREENSHOTS / f"{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     await page.screenshot(path=path, full_page=True)
+
+
+def _wanted() -> bool:
+    return bool(os.environ.get("SCREENSHOTS"))
