@@ -1,8 +1,8 @@
 """A program for the tests: creates or deletes tenants, or fills the pool, and dies by SIGKILL at a chosen commit.
 
-It dies right before or after it. `python -m tests.unit.saas.onboarding.killed create PREFIX` (or another word that
-`attempt` knows) makes one attempt for each point where it can die, in a process of its own, with the slugs PREFIX1,
-PREFIX2, ...; the last one survives. It prints how many it were.
+It dies right before or after it. `python -m tests.unit.saas.onboarding.killed` reads lines like `create PREFIX URL` (or
+another word that `attempt` knows; the URL is the database's). For each it makes one attempt for each point where it can
+die, in a process of its own, with the slugs PREFIX1, PREFIX2, ...; the last one survives. It prints how many it were.
 """
 
 import asyncio
@@ -66,10 +66,10 @@ class Mortal(Database):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def attempt(what: str, slug: str, lives: int) -> None:
+async def attempt(what: str, slug: str, url: str, lives: int) -> None:
     settings = Settings()
     changes = Changes()
-    database = Mortal(settings.database.url, pool_size=2, on_commit=changes.committed)
+    database = Mortal(url, pool_size=2, on_commit=changes.committed)
     registry = Registry(database, settings.public.origin, changes)
     keys = KeyService(database, Sealer(decode_key(settings.secrets.master_key)), changes)
 
@@ -137,18 +137,23 @@ async def check_pool(database: Database) -> None:
             assert await session.scalar(version) == SMALL.head
 
 
-def main(what: str, prefix: str) -> None:
-    assert TENANT.steps  # rendered here, once for all attempts
+def kill_at_every_point(what: str, prefix: str, url: str) -> int | str:
     for lives in count(1):
         child = os.fork()
         if child == 0:
-            asyncio.run(attempt(what, f"{prefix}{lives}", lives))
+            asyncio.run(attempt(what, f"{prefix}{lives}", url, lives))
             os._exit(0)
         _, status = os.waitpid(child, 0)
         if not os.WIFSIGNALED(status):
-            print(lives if status == 0 else "failed")
-            return
+            return lives if status == 0 else "failed"
+    raise AssertionError("It dies for ever")
+
+
+def main() -> None:
+    assert TENANT.steps  # rendered here, once for all attempts
+    for line in sys.stdin:
+        print(kill_at_every_point(*line.split()), flush=True)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

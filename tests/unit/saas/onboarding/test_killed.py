@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,20 +23,41 @@ from tenants.migrate.render import TENANT
 from tenants.migrate.runner import migrate_platform
 from tenants.resolver import Resolver
 
+Program = asyncio.subprocess.Process
+KillAtEveryPoint = Callable[[str], Awaitable[list[str]]]
+
 ROOT = Path(__file__).parents[4]
 
 
-async def kill_at_every_point(what: str, environment: dict[str, str]) -> list[str]:
-    """The slugs of the attempts, the last of which was not killed."""
-    prefix = f"k{uuid4().hex[:8]}-"
-    program = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.unit.saas.onboarding.killed", what, prefix),
+@pytest.fixture(scope="module")
+async def program(environment: dict[str, str]) -> AsyncIterator[Program]:
+    """Started once: its imports take longer than what it does."""
+    running = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.unit.saas.onboarding.killed"),
         cwd=ROOT,
         env={**os.environ, **environment},
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
-    output, _ = await program.communicate()
-    return [f"{prefix}{lives}" for lives in range(1, int(output) + 1)]
+    yield running
+    assert running.stdin is not None
+    running.stdin.close()
+    await running.wait()
+
+
+@pytest.fixture
+def kill_at_every_point(program: Program, own_environment: dict[str, str]) -> KillAtEveryPoint:
+    """`await kill_at_every_point("create")`: the slugs of the attempts, the last of which was not killed."""
+
+    async def kill(what: str) -> list[str]:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        prefix = f"k{uuid4().hex[:8]}-"
+        program.stdin.write(f"{what} {prefix} {own_environment['SAAS_DATABASE_URL']}\n".encode())
+        attempts = int(await program.stdout.readline())
+        return [f"{prefix}{lives}" for lives in range(1, attempts + 1)]
+
+    return kill
 
 
 async def finish(services: Services, slug: str) -> Onboarded:
@@ -87,9 +108,9 @@ async def services(own_environment: dict[str, str]) -> AsyncIterator[Services]:
 
 @pytest.mark.parametrize(("how", "points"), [("create", 6), ("create-pooled", 4)])
 async def test_creating_is_finished_by_a_rerun(
-    services: Services, own_environment: dict[str, str], how: str, points: int
+    services: Services, kill_at_every_point: KillAtEveryPoint, how: str, points: int
 ) -> None:
-    *killed, survivor = await kill_at_every_point(how, own_environment)
+    *killed, survivor = await kill_at_every_point(how)
     assert len(killed) >= points  # row, schema unless it was ready, and the rest: before and after each
     resolver = Resolver(services.registry, frozenset())
     created = []
@@ -113,15 +134,15 @@ async def test_creating_is_finished_by_a_rerun(
 
 
 async def test_filling_the_pool_loses_no_schema_and_shows_none_that_is_half_made(
-    services: Services, own_environment: dict[str, str]
+    services: Services, kill_at_every_point: KillAtEveryPoint
 ) -> None:
-    killed = await kill_at_every_point("refill", own_environment)  # which looks at the pool after each kill
+    killed = await kill_at_every_point("refill")  # which looks at the pool after each kill
     assert len(killed) > 12  # to drop one: mark, schema, row; to make one: row, schema, mark
     assert await orphans(services) == set()
 
 
-async def test_deleting_is_finished_by_a_rerun(services: Services, own_environment: dict[str, str]) -> None:
-    *killed, survivor = await kill_at_every_point("delete", own_environment)
+async def test_deleting_is_finished_by_a_rerun(services: Services, kill_at_every_point: KillAtEveryPoint) -> None:
+    *killed, survivor = await kill_at_every_point("delete")
     assert len(killed) >= 6  # mark, schema, row: before and after each
     purged = []
 
@@ -139,8 +160,8 @@ async def test_deleting_is_finished_by_a_rerun(services: Services, own_environme
     assert not {tenant.slug for tenant in left} & {*killed, survivor}
 
 
-async def test_a_purge_is_finished_by_the_worker(services: Services, own_environment: dict[str, str]) -> None:
-    *killed, survivor = await kill_at_every_point("delete-and-purge", own_environment)
+async def test_a_purge_is_finished_by_the_worker(services: Services, kill_at_every_point: KillAtEveryPoint) -> None:
+    *killed, survivor = await kill_at_every_point("delete-and-purge")
     assert len(killed) == 4  # delete, claim: before and after; the rest is what `delete` does
     assert await purge_tenants(services) == 4
     assert await purge_tenants(services) == 0
