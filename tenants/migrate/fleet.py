@@ -1,4 +1,5 @@
-"""Many tenants at once: processes that send rendered messages, and this one that hands out the work.
+"""Many tenants at once: processes that send rendered messages, and this one, which hands out the work and does a share
+of it, before the others have started.
 
 A process that dies, or that cannot tell what became of a tenant, leaves that tenant to the caller: the schema itself
 says how far it got. The processes end when this one does, however it ends.
@@ -16,6 +17,7 @@ from tenants.database import Database
 from tenants.migrate.message import ATTEMPTS, BUSY, MOVED, PAUSE, compose, script_of
 from tenants.migrate.plan import Behind
 from tenants.migrate.render import Scripts
+from tenants.migrate.worker import Lane
 
 #: Transactions at a time, in each process: while one waits for the disk, another works.
 _LANES: Final = 2
@@ -44,11 +46,23 @@ class Fleet:
         """Migrate them; returns those that have to be looked at one by one. Where `report` halts it, that is none."""
         setup = self._setup()
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(processes, len(self._waiting))):
+            for _ in range(min(processes, len(self._waiting)) - 1):
                 group.create_task(self._drive(setup))
+            for _ in range(_LANES):
+                group.create_task(self._work(setup))
         return [*self._doubtful, *self._waiting] if self._goes_on else []
 
-    async def _drive(self, setup: bytes) -> None:
+    async def _work(self, setup: dict[str, Any]) -> None:
+        """What a lane of another process does, here."""
+        lane = Lane(setup)
+        try:
+            while self._goes_on and self._waiting:
+                tenant = self._waiting.popleft()
+                self._hear(await lane.migrate(self._job(tenant)), {str(tenant.id): tenant})
+        finally:
+            await lane.close()
+
+    async def _drive(self, setup: dict[str, Any]) -> None:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tenants.migrate.worker"),
             stdin=PIPE,
@@ -57,7 +71,7 @@ class Fleet:
         )
         held: dict[str, Behind] = {}
         try:
-            _stdin(process).write(setup)
+            _stdin(process).write(_line(setup))
             while self._hand_out(process, held):
                 line = await _stdout(process).readline()
                 if not line:
@@ -72,7 +86,7 @@ class Fleet:
         while self._goes_on and self._waiting and len(held) < _HELD:
             tenant = self._waiting.popleft()
             held[str(tenant.id)] = tenant
-            _stdin(process).write(self._job(tenant))
+            _stdin(process).write(_line(self._job(tenant)))
         return bool(held)
 
     def _hear(self, answer: dict[str, Any], held: dict[str, Behind]) -> None:
@@ -83,34 +97,29 @@ class Fleet:
         elif not self._report(tenant, cause):
             self._goes_on = False
 
-    def _setup(self) -> bytes:
+    def _setup(self) -> dict[str, Any]:
         revisions = {tenant.revision for tenant in self._waiting}
-        return _line(
-            {
-                "databases": {name: _connect_arguments(self._database, name) for name in self._database.names},
-                "scripts": {str(revision): script_of(self._scripts.after(revision)) for revision in revisions},
-                "lanes": _LANES,
-                "attempts": ATTEMPTS,
-                "pause": PAUSE,
-                "busy": sorted(BUSY),
-            }
-        )
+        return {
+            "databases": {name: _connect_arguments(self._database, name) for name in self._database.names},
+            "scripts": {str(revision): script_of(self._scripts.after(revision)) for revision in revisions},
+            "lanes": _LANES,
+            "attempts": ATTEMPTS,
+            "pause": PAUSE,
+            "busy": sorted(BUSY),
+        }
 
-    def _job(self, tenant: Behind) -> bytes:
+    def _job(self, tenant: Behind) -> dict[str, Any]:
         apart = not self._database.shares_registry(tenant)
         message = compose(
             tenant.id, tenant.schema, str(tenant.revision), self._scripts.head, self._scripts, apart=apart
         )
-        return _line(
-            {
-                "id": str(tenant.id),
-                "database": tenant.database,
-                "script": tenant.revision,
-                "before": message.before,
-                "after": message.after,
-                "registry": message.registry,
-            }
-        )
+        return {
+            "id": str(tenant.id),
+            "database": tenant.database,
+            "script": tenant.revision,
+            "before": message.before,
+            "registry": message.registry,
+        }
 
 
 def _connect_arguments(database: Database, name: str) -> dict[str, Any]:

@@ -28,13 +28,12 @@ BUSY: Final = frozenset({"55P03", "40P01"})
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`before` and `after` are the tenant's own; between them goes the script, which is the same for many.
+    """`before` is the tenant's own; after it go the script, which is the same for many, and a COMMIT.
 
     `registry` is a second transaction, in the registry's database, where that is another; it comes after the first.
     """
 
     before: str
-    after: str
     registry: str | None
 
 
@@ -48,26 +47,27 @@ def compose(tenant_id: UUID, schema: str, revision: str, target: str, scripts: S
 
     `apart`: the registry is in another database than the schema.
     """
-    version = scripts.version_table.fullname
+    # Nothing of this is true before the commit, so it may come first. In one block: each takes as long as a statement
+    # of the script.
+    advance = (
+        f"UPDATE {scripts.version_table.fullname} SET version_num = {_literal(target)} "  # noqa: S608 - as below
+        f"WHERE version_num = {_literal(revision)}; "
+        f"IF NOT FOUND THEN RAISE 'moved' USING ERRCODE = '{MOVED}'; END IF; "
+    )
+    register = (
+        f"UPDATE {PLATFORM_SCHEMA}.tenants SET revision = {_literal(target)} "  # noqa: S608 - as below
+        f"WHERE id = '{tenant_id}' AND status <> 'deleting'; "
+        f"IF NOT FOUND THEN RAISE 'gone' USING ERRCODE = '{GONE}'; END IF; "
+    )
     before = (
-        f"BEGIN; SET LOCAL search_path TO {quote_identifier(schema)}; "  # noqa: S608 - every value is quoted
+        f"BEGIN; SET LOCAL search_path TO {quote_identifier(schema)}; "  # every value is quoted
         f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}; "
         f"SELECT pg_advisory_xact_lock(hashtextextended({_literal(schema)}, 0)); "
         # Each statement of a message has a snapshot of its own: this one sees what was committed before the lock.
-        f"DO $$ BEGIN IF (SELECT version_num FROM {version}) IS DISTINCT FROM {_literal(revision)} "
-        f"THEN RAISE 'moved' USING ERRCODE = '{MOVED}'; END IF; END $$; "
+        f"DO $$ BEGIN {advance}{'' if apart else register}END $$; "
         f"SET LOCAL lock_timeout = {TABLE_LOCK_TIMEOUT_MS};\n"
     )
-    after = f"\nUPDATE {version} SET version_num = {_literal(target)};"
-    register = (
-        f"DO $$ BEGIN UPDATE {PLATFORM_SCHEMA}.tenants "  # noqa: S608 - as above
-        f"SET revision = {_literal(target)} "
-        f"WHERE id = '{tenant_id}' AND status <> 'deleting'; "
-        f"IF NOT FOUND THEN RAISE 'gone' USING ERRCODE = '{GONE}'; END IF; END $$;"
-    )
-    if apart:
-        return Message(before, f"{after} COMMIT", register)
-    return Message(before, f"{after} {register} COMMIT", None)
+    return Message(before, f"DO $$ BEGIN {register}END $$" if apart else None)
 
 
 def _literal(value: str) -> str:

@@ -31,7 +31,7 @@ class Lane:
 
     async def migrate(self, job: Mapping[str, Any]) -> dict[str, Any]:
         """Send one tenant's messages; the answer holds the `error` and its SQLSTATE where it could not be moved."""
-        message = f"{job['before']}{self._setup['scripts'][job['script']]}{job['after']}"
+        message = f"{job['before']}{self._setup['scripts'][job['script']]}\nCOMMIT"
         for attempt in range(1, self._setup["attempts"] + 1):
             try:
                 await self._send(job["database"], message)
