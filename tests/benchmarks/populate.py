@@ -83,5 +83,5 @@ async def _token(services: Services, tenant: Tenant, client_id: str) -> str:
     assert client is not None
     issuer = Issuer(tenant.issuer, str(tenant.id), *ring.signing_key(), services.settings.tokens.access_ttl)
     responses = TokenResponses(issuer, (), int(time.time()))
-    token: str = responses.generate("client_credentials", client, None, _SCOPE)["access_token"]
+    token: str = responses.of_client(client, _SCOPE, None)["access_token"]
     return token
