@@ -34,8 +34,8 @@ from tests.processes import Server, run_server
 _SHM = Path("/dev/shm")
 #: Bytes that a run may leave in its database, with room to spare.
 _ROOM = 4 << 30
-#: Schemas that wait for tests.
-_WARM = 3
+#: Schemas that wait for tests: as many as one takes at once, since to make one takes longer than all else about a tenant.
+_WARM = 12
 
 MakeTenant = Callable[..., Awaitable[Tenant]]
 
@@ -135,16 +135,21 @@ async def make_tenant(services: Services, warm_pool: asyncio.Event) -> MakeTenan
 
 @pytest.fixture(scope="session")
 async def warm_pool(services: Services, settings: Settings) -> AsyncIterator[asyncio.Event]:
-    """Makes schemas ahead while tests do something else, as the worker does; set by who took one."""
+    """Schemas made ahead, and made again while tests do something else, as the worker does; set by who took one."""
     taken = asyncio.Event()
     database = Database(settings.database.url, pool_size=2)
 
+    async def fill() -> None:
+        while await refill(database, "default", _WARM):
+            pass
+
     async def keep_full() -> None:
         while True:
-            while await refill(database, "default", _WARM):
-                pass
             await taken.wait()
             taken.clear()
+            await fill()
+
+    await fill()
 
     task = asyncio.create_task(keep_full(), name="warm pool")
     yield taken
