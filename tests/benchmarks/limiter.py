@@ -196,8 +196,8 @@ def table(results: dict[str, list[Result]], in_flight: int) -> Table:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=1.0, help="for each row and round")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.5, help="for each row and round")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--in-flight", type=int, default=50)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
