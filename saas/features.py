@@ -16,10 +16,11 @@ class Feature(Protocol):
     """What a feature's package offers: its routes below `/api/v1`, the scopes that these ask for, the words for the
     actions that it records in the audit log, and the rows that a plan caps, by the cap's name."""
 
-    router: "APIRouter"
     SCOPES: tuple[Scope, ...]
     ACTIONS: Mapping[str, str]
     CAPPED: Mapping[str, Select[Any]]
+
+    def api(self) -> "APIRouter": ...
 
 
 FEATURES: tuple[Feature, ...] = (projects,)

@@ -14,7 +14,7 @@ from saas.console.routes import routes as console_routes
 from saas.features import FEATURES
 from saas.identity import mailbox_pages
 from saas.identity.pages import routes as identity_routes
-from saas.kit.garbage import spare_what_stays
+from saas.kit.garbage import started, starting
 from saas.kit.log import configure_logging
 from saas.oauth.routes import SCRIPTED, token
 from saas.oauth.routes import routes as oauth_routes
@@ -74,7 +74,7 @@ def create_app(settings: Settings, *, worker: bool = False) -> FastAPI:
     )
     # Those that are asked most come first: the router tries one after the other.
     for feature in FEATURES:
-        app.include_router(feature.router, prefix=API_PREFIX)
+        app.include_router(feature.api(), prefix=API_PREFIX)
     app.include_router(access_router, prefix=API_PREFIX)
     for router in administration_routers:
         app.include_router(router, prefix=API_PREFIX)
@@ -95,10 +95,11 @@ def create_app(settings: Settings, *, worker: bool = False) -> FastAPI:
 
 def create_app_from_env() -> FastAPI:
     """What a server process imports: settings from the environment, logs configured."""
+    starting()
     settings = Settings()
     configure_logging(settings.log)
     app = create_app(settings)
-    spare_what_stays()
+    started()
     return app
 
 

@@ -1,7 +1,5 @@
 """The `saas` command. Each noun is a module with an `app`: a group where it has a name, else a single command."""
 
-import gc
-
 import typer
 
 from saas.cli import (
@@ -20,6 +18,7 @@ from saas.cli import (
     users,
     worker,
 )
+from saas.kit.garbage import starting
 
 app = typer.Typer(
     help="Run and operate the SaaS backend. Settings are variables that begin with SAAS_; the README lists them.",
@@ -47,5 +46,5 @@ for noun in (
 
 
 def main() -> None:
-    gc.disable()  # imports leave no garbage, and to look for it takes a fifth of a start; until `runtime.started`
+    starting()  # until a command has what it needs: see `runtime`
     app()

@@ -11,7 +11,8 @@ from typing import Any, Final
 import uvicorn
 
 from saas.cli import output
-from saas.cli.runtime import started, stop_signals
+from saas.cli.runtime import stop_signals
+from saas.kit.garbage import started
 
 _BACKLOG: Final = 2048
 #: What both commands want of uvicorn. Addresses behind proxies are ours to find (`saas.web.address`).

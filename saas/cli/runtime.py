@@ -1,7 +1,6 @@
 """How a command gets at the services, and ends: signals, errors as one line."""
 
 import asyncio
-import gc
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 from saas.cli import output
+from saas.kit.garbage import started
 
 if TYPE_CHECKING:
     from saas.services import Services
@@ -44,13 +44,6 @@ async def _work(settings: "Settings", work: "Callable[[Services], Awaitable[T]]"
             await migrate_platform(services.database)
         with acting_as(operator()):
             return await work(services)
-
-
-def started() -> None:
-    """Look for garbage from now on, and never in what is there by now: modules, which stay."""
-    if not gc.isenabled():  # else it is no process of ours
-        gc.freeze()
-        gc.enable()
 
 
 def stop_signals() -> list[signal.Signals]:

@@ -1,6 +1,5 @@
 """`saas serve`: the server as it runs in production."""
 
-import gc
 import os
 import socket
 from typing import TYPE_CHECKING, Annotated, Final
@@ -10,6 +9,7 @@ import typer
 from saas.cli import output
 from saas.cli.output import JsonOption
 from saas.cli.runtime import run, stopped_by_signals
+from saas.kit.garbage import starting
 
 if TYPE_CHECKING:
     from saas.services import Services
@@ -88,7 +88,7 @@ def _serve(settings: "Settings", listener: socket.socket, workers: int, *, as_js
             output.print_json({"address": address, "port": port, "workers": workers, "pid": os.getpid()})
 
     if workers == 1:
-        gc.disable()  # the application is imported now, as in `saas.cli.main`
+        starting()  # again, for the application is imported now
         Server(config, announce).run(sockets=[listener])
     else:
         announce()

@@ -10,7 +10,7 @@ from saas.product.projects.scopes import READ, WRITE
 from saas.product.projects.service import ROWS
 
 if TYPE_CHECKING:
-    from saas.product.projects.routes import router
+    from fastapi import APIRouter
 
 SCOPES: tuple[Scope, ...] = (READ, WRITE)
 ACTIONS: Mapping[str, str] = {
@@ -20,13 +20,9 @@ ACTIONS: Mapping[str, str] = {
 }
 CAPPED: Mapping[str, Select[Any]] = {"projects": ROWS}
 
-__all__ = ["ACTIONS", "CAPPED", "SCOPES", "router"]
 
-
-def __getattr__(name: str) -> Any:
-    """`router`, once it is asked for: FastAPI is slow to import, and commands, which serve nothing, do without."""
-    if name != "router":
-        raise AttributeError(f"{__name__} has no {name!r}")
+def api() -> "APIRouter":
+    """Below `/api/v1`. Imported when asked for: commands, which serve nothing, do without FastAPI."""
     from saas.product.projects.routes import router  # noqa: PLC0415
 
     return router

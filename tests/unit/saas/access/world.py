@@ -80,7 +80,7 @@ def build_app(world: World, verifier: TokenVerifier) -> FastAPI:
     app.router.routes.extend(docs_routes(app))
     app.include_router(access_router, prefix="/api/v1")
     for feature in FEATURES:
-        app.include_router(feature.router, prefix="/api/v1")
+        app.include_router(feature.api(), prefix="/api/v1")
     install_error_handlers(app)
     app.add_middleware(BearerMiddleware, verifier=verifier)
     app.add_middleware(
