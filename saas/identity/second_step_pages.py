@@ -1,6 +1,5 @@
 """The second step of signing in: a code of the app, a recovery code, or a passkey; and a passkey instead of all."""
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
@@ -43,9 +42,7 @@ async def take_code(request: Request) -> Response:
         try:
             await state.throttle.factor(tenant.id, user.id, address_of(request))
         except TooManyAttempts as error:
-            return await _refused(
-                request, session, user, {"form": error.detail}, status=error.status, headers=error.headers
-            )
+            return await _too_many(request, session, user, error)
         if is_recovery_code(code):
             right = await state.factors.use_recovery_code(session, user.id, code)
         else:
@@ -71,9 +68,7 @@ async def take_passkey(request: Request) -> Response:
             await state.throttle.factor(tenant.id, user.id, address_of(request))
             proof: Proof = await state.passkeys.prove(session, place, form.get("state", ""), form.get("credential", ""))
         except TooManyAttempts as error:
-            return await _refused(
-                request, session, user, {"form": error.detail}, status=error.status, headers=error.headers
-            )
+            return await _too_many(request, session, user, error)
         except PasskeyRefused as error:
             return await _refused(request, session, user, {"form": error.detail})
         return await after_factor(request, session, user.id, ("pwd", *proof.amr, "mfa"), target_of(request))
@@ -103,20 +98,16 @@ def _from_the_start(request: Request) -> Response:
     return see_other(with_target("/signin", target_of(request)))
 
 
-async def _refused(
-    request: Request,
-    session: AsyncSession,
-    user: User,
-    errors: dict[str, str],
-    *,
-    status: int = 422,
-    headers: Mapping[str, str] | None = None,
-) -> Response:
-    if not headers:  # an attempt that was merely too many is no event: they would fill the log
-        record(session, "session.refused", actor=Actor("user", str(user.id)), details={"step": "second factor"})
-    response = await _second_step(request, session, user, errors, status)
-    response.headers.update(headers or {})
+async def _too_many(request: Request, session: AsyncSession, user: User, error: TooManyAttempts) -> Response:
+    """No event: they would fill the log."""
+    response = await _second_step(request, session, user, {"form": error.detail}, error.status)
+    response.headers.update(error.headers)
     return response
+
+
+async def _refused(request: Request, session: AsyncSession, user: User, errors: dict[str, str]) -> Response:
+    record(session, "session.refused", actor=Actor("user", str(user.id)), details={"step": "second factor"})
+    return await _second_step(request, session, user, errors, 422)
 
 
 async def _second_step(

@@ -1,6 +1,5 @@
 """Confirm who you are: by password or passkey, in a session that goes on."""
 
-from collections.abc import Mapping
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -39,9 +38,7 @@ async def confirm_by_password(request: Request) -> Response:
         try:
             await state.throttle.password(tenant.id, email_key(person.email), address_of(request))
         except TooManyAttempts as error:
-            return await _page(
-                request, session, person, {"form": error.detail}, status=error.status, headers=error.headers
-            )
+            return await _too_many(request, session, person, error)
     proven = await authenticate(state.database, state.users, tenant, email_key(person.email), password)
     async with state.database.tenant_session(tenant) as session:
         person = await find_person(request, session)
@@ -65,9 +62,7 @@ async def confirm_by_passkey(request: Request) -> Response:
             await state.throttle.factor(tenant.id, person.user_id, address_of(request))
             await state.passkeys.prove(session, place, form.get("state", ""), form.get("credential", ""))
         except TooManyAttempts as error:
-            return await _page(
-                request, session, person, {"form": error.detail}, status=error.status, headers=error.headers
-            )
+            return await _too_many(request, session, person, error)
         except PasskeyRefused as error:
             return await _page(request, session, person, {"form": error.detail})
         return await _confirmed(request, session, person)
@@ -79,14 +74,14 @@ async def _confirmed(request: Request, session: AsyncSession, person: SignedIn) 
     return to_sign_in(target) if cookie is None else arrive(request, cookie, target)
 
 
+async def _too_many(request: Request, session: AsyncSession, person: SignedIn, error: TooManyAttempts) -> Response:
+    response = await _page(request, session, person, {"form": error.detail}, error.status)
+    response.headers.update(error.headers)
+    return response
+
+
 async def _page(
-    request: Request,
-    session: AsyncSession,
-    person: SignedIn,
-    errors: dict[str, str] | None = None,
-    *,
-    status: int = 422,
-    headers: Mapping[str, str] | None = None,
+    request: Request, session: AsyncSession, person: SignedIn, errors: dict[str, str] | None = None, status: int = 422
 ) -> Response:
     query = f"?{request.url.query}" if request.url.query else ""
     response = render(
@@ -100,7 +95,6 @@ async def _page(
         passkey_action=f"{CONFIRM}/passkey{query}",
         errors=errors or {},
     )
-    response.headers.update(headers or {})
     return remember_browser(request, response)
 
 
