@@ -14,12 +14,12 @@ from starlette.routing import Route
 from saas.identity.passwords import hash_password
 from saas.services import Services
 from tenants.registry import Tenant
+from tests.e2e.administrator import EMAIL, PASSWORD, fill_in
 from tests.e2e.browser import look, overflow, screenshot, serving
 from tests.factories import AppFactory
 from tests.processes import Server
 from tests.unit.saas.oauth.flow import App
 
-EMAIL, PASSWORD = "ann@people.example", "seven green lamps"
 SCOPE = "openid email offline_access projects:read"
 #: As people hold them: a phone at night, and a desk by day.
 VIEWS = [(360, True), (1280, False)]
@@ -61,9 +61,7 @@ class Walk:
 
     async def sign_in(self) -> None:
         await expect(self.page.get_by_text("to continue to Notes")).to_be_visible()
-        await self.page.get_by_label("E-mail").fill(EMAIL)
-        await self.page.get_by_label("Password").fill(PASSWORD)
-        await self.page.get_by_role("button", name="Sign in", exact=True).click()
+        await fill_in(self.page)
 
     async def press(self, name: str) -> None:
         await self.page.get_by_role("button", name=name, exact=True).click()

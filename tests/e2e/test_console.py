@@ -7,7 +7,6 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import text
 
-from saas.identity.passwords import hash_password
 from saas.kit.clock import utc_now
 from saas.services import Services
 from saas.usage.counters import Batch, Counts
@@ -15,11 +14,11 @@ from saas.usage.periods import HOUR, beginning
 from tenants.base import new_id
 from tenants.registry import Tenant
 from tests.conftest import MakeTenant
-from tests.e2e.browser import barriers, complaints, look, overflow, screenshot
+from tests.e2e.administrator import add_ann, seen, sign_in, visiting
+from tests.e2e.browser import complaints, look, screenshot
 from tests.factories import MachineFactory
 from tests.processes import Server
 
-EMAIL, PASSWORD = "ann@people.example", "seven green lamps"
 _LONG = "Bundesverband der Donaudampfschifffahrtsgesellschaften und verwandter Betriebe"
 
 
@@ -27,11 +26,8 @@ _LONG = "Bundesverband der Donaudampfschifffahrtsgesellschaften und verwandter B
 async def acme(services: Services, make_tenant: MakeTenant) -> Tenant:
     """A tenant of some history: people, apps with secrets of all ages, two days of requests."""
     tenant = await make_tenant()
-    password_hash = await hash_password(PASSWORD)
+    await add_ann(services, tenant, "owner")
     async with services.database.tenant_session(tenant) as session:
-        await services.users.create(
-            session, tenant, email=EMAIL, name="Ann", roles=["owner"], password_hash=password_hash
-        )
         await services.users.create(session, tenant, email="bob@people.example", name="Bob")
         await services.users.invite(session, tenant, email="carla@people.example")
         clients = [
@@ -59,58 +55,38 @@ def _used(requests: int, refusals: int) -> dict[str, int]:
 async def context(
     request: pytest.FixtureRequest, browser: Browser, acme: Tenant, server: Server
 ) -> AsyncIterator[BrowserContext]:
-    context = await browser.new_context(
-        base_url=f"http://{acme.host}:{server.port}",
-        java_script_enabled=getattr(request, "param", True),
-        reduced_motion="reduce",
-    )
-    yield context
-    await context.close()
-
-
-async def sign_in(page: Page) -> None:
-    await page.get_by_label("E-mail").fill(EMAIL)
-    await page.get_by_label("Password").fill(PASSWORD)
-    await page.get_by_role("button", name="Sign in", exact=True).click()
-
-
-async def seen(page: Page, name: str) -> None:
-    """On a phone and at a desk, by night and by day; the latter stays."""
-    for width, dark in ((360, True), (360, False), (1280, True), (1280, False)):
-        await look(page, width, dark)
-        assert await overflow(page) <= 0, (name, width)
-        await screenshot(page, f"console/{name}-{width}-{'dark' if dark else 'light'}")
-    assert await barriers(page) == []
+    scripts = getattr(request, "param", True)
+    async with visiting(browser, acme, server.port, scripts=scripts) as context:
+        yield context
 
 
 async def test_an_administrators_day(context: BrowserContext) -> None:
     page = await context.new_page()
     complained = complaints(page)
-    await page.goto("/console")
-    await sign_in(page)
+    await sign_in(page, "/console")
     await expect(page.get_by_role("heading", name="What needs attention")).to_be_visible()
     for told in ("sign in with a password alone", "will expire within two days", "older than a year", "an old secret"):
         await expect(page.get_by_text(told)).to_be_visible()
     await expect(page.get_by_role("img", name="Requests by hour")).to_be_visible()
-    await seen(page, "home")
+    await seen(page, "console/home")
     await page.get_by_role("link", name="Plan and usage").first.click()
     await expect(page.get_by_role("heading", name="Plan and usage")).to_be_visible()
     await expect(page.get_by_role("row", name="Ledger Sync")).to_be_visible()
-    await seen(page, "plan")
+    await seen(page, "console/plan")
     await _read_the_log(page)
     assert complained == []
 
 
 async def _read_the_log(page: Page) -> None:
     await page.get_by_role("link", name="Audit log", exact=True).click()
-    await seen(page, "audit")
+    await seen(page, "console/audit")
     await page.get_by_label("What", exact=True).select_option(label="Invited a user")
     await page.get_by_label("Text").fill("carla")
     await page.get_by_role("button", name="Show", exact=True).click()
     await expect(page.get_by_role("row")).to_have_count(2)
     await page.get_by_role("link", name="Invited a user").click()
     await expect(page.get_by_text("carla@people.example")).to_be_visible()
-    await seen(page, "event")
+    await seen(page, "console/event")
     await page.get_by_role("link", name="Audit log").first.click()
     await page.get_by_role("button", name="Check that it is whole").click()
     await expect(page.get_by_role("status")).to_contain_text("The log is whole")
@@ -127,8 +103,7 @@ async def _read_the_log(page: Page) -> None:
 async def test_on_a_phone_without_scripts(context: BrowserContext) -> None:
     page = await context.new_page()
     await look(page, 360, False)
-    await page.goto("/console/nothing?at=all")
-    await sign_in(page)
+    await sign_in(page, "/console/nothing?at=all")
     await expect(page.get_by_role("heading", name="This page does not exist")).to_be_visible()
     await screenshot(page, "console/missing-360-light")
     await page.get_by_text("Menu", exact=True).click()

@@ -9,15 +9,14 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import text
 
-from saas.identity.passwords import hash_password
 from saas.oauth.kinds import problem_with_redirect
 from saas.services import Services
 from tenants.registry import Tenant
 from tests.conftest import MakeTenant
-from tests.e2e.browser import barriers, complaints, look, overflow, screenshot
+from tests.e2e.administrator import PASSWORD, add_ann, seen, sign_in, visiting
+from tests.e2e.browser import complaints
 from tests.processes import Server
 
-EMAIL, PASSWORD = "ann@people.example", "seven green lamps"
 _LONG = "Bundesverband der Donaudampfschifffahrtsgesellschaften und verwandter Betriebe eV"
 _CONSENT = (
     "INSERT INTO oauth_consents (user_id, client, scopes, created_at, updated_at)"
@@ -48,11 +47,7 @@ _ADDRESSES = [
 @pytest.fixture(scope="module")
 async def acme(services: Services, make_tenant: MakeTenant) -> Tenant:
     tenant = await make_tenant()
-    password_hash = await hash_password(PASSWORD)
-    async with services.database.tenant_session(tenant) as session:
-        await services.users.create(
-            session, tenant, email=EMAIL, name="Ann", roles=["owner"], password_hash=password_hash
-        )
+    await add_ann(services, tenant, "owner")
     return tenant
 
 
@@ -60,28 +55,9 @@ async def acme(services: Services, make_tenant: MakeTenant) -> Tenant:
 async def context(
     request: pytest.FixtureRequest, browser: Browser, acme: Tenant, server: Server
 ) -> AsyncIterator[BrowserContext]:
-    context = await browser.new_context(
-        base_url=f"http://{acme.host}:{server.port}",
-        java_script_enabled=getattr(request, "param", True),
-        reduced_motion="reduce",
-    )
-    yield context
-    await context.close()
-
-
-async def sign_in(page: Page) -> None:
-    await page.get_by_label("E-mail").fill(EMAIL)
-    await page.get_by_label("Password").fill(PASSWORD)
-    await page.get_by_role("button", name="Sign in", exact=True).click()
-
-
-async def seen(page: Page, name: str) -> None:
-    """On a phone by night and at a desk by day; the latter stays."""
-    for width, dark in ((360, True), (360, False), (1280, True), (1280, False)):
-        await look(page, width, dark)
-        assert await overflow(page) <= 0, (name, width)
-        await screenshot(page, f"console/apps-{name}-{width}-{'dark' if dark else 'light'}")
-    assert await barriers(page) == []
+    scripts = getattr(request, "param", True)
+    async with visiting(browser, acme, server.port, scripts=scripts) as context:
+        yield context
 
 
 async def add(page: Page, kind: str, name: str, addresses: str = "") -> None:
@@ -100,20 +76,19 @@ async def add(page: Page, kind: str, name: str, addresses: str = "") -> None:
 async def test_a_web_app_of_somebody_who_has_never_made_one(context: BrowserContext) -> None:
     page = await context.new_page()
     complained = complaints(page)
-    await page.goto("/console/apps")
-    await sign_in(page)
+    await sign_in(page, "/console/apps")
     await expect(page.get_by_text("There are no apps yet")).to_be_visible()
-    await seen(page, "none")
+    await seen(page, "console/apps-none")
     await page.goto("/console/consents")
-    await seen(page, "consents-none")
+    await seen(page, "console/apps-consents-none")
     await page.goto("/console/apps/new")
-    await seen(page, "kinds")
+    await seen(page, "console/apps-kinds")
 
     # All that is wrong is told in place, with its line; what was typed stays.
     await add(page, "Web app", " ", "https://notes.example/callback\n\nhttp://notes.example/")
     await expect(page.get_by_role("alert")).to_contain_text("Please look at this again")
     await expect(page.locator("#redirect_uris-error")).to_contain_text("Line 3: http is for this device alone")
-    await seen(page, "wrong")
+    await seen(page, "console/apps-wrong")
     complained.clear()  # a form that is refused is answered by 422
     area = page.get_by_label("Where people come back to")
     await area.fill("https://notes.example/callback\nhttp://notes.example/")
@@ -127,7 +102,7 @@ async def test_a_web_app_of_somebody_who_has_never_made_one(context: BrowserCont
     await page.get_by_role("button", name="Copy the secret").click()
     await expect(page.get_by_role("button", name="Copied the secret")).to_be_visible()
     assert await page.evaluate("navigator.clipboard.readText()") == secret
-    await seen(page, "secret")
+    await seen(page, "console/apps-secret")
     await page.reload()
     await expect(page.get_by_role("heading", name="Its secret")).to_have_count(0)
 
@@ -142,21 +117,20 @@ async def test_a_web_app_of_somebody_who_has_never_made_one(context: BrowserCont
 
 async def test_a_machine_whose_secrets_overlap(context: BrowserContext, acme: Tenant, server: Server) -> None:
     page = await context.new_page()
-    await page.goto("/console/apps")
-    await sign_in(page)
+    await sign_in(page, "/console/apps")
     # Its secret is good for a token, also the old one for as long as it was said.
     await add(page, "Machine", "Nightly report")
     first = await told_secret(page)
     client_id = await page.locator("#client-id").inner_text()
     assert token(server, acme, client_id, first) == 200
     await page.get_by_role("link", name="Give it a new secret").click()
-    await seen(page, "rotate")
+    await seen(page, "console/apps-rotate")
     await page.get_by_label("The old secret works").select_option("168")
     await page.get_by_role("button", name="Make a new secret").click()
     second = await told_secret(page)
     await expect(page.get_by_text("The old one still works until")).to_be_visible()
     assert (token(server, acme, client_id, first), token(server, acme, client_id, second)) == (200, 200)
-    await seen(page, "rotated")
+    await seen(page, "console/apps-rotated")
 
 
 async def test_apps_that_keep_no_secret_and_who_lets_them_in(
@@ -164,8 +138,7 @@ async def test_apps_that_keep_no_secret_and_who_lets_them_in(
 ) -> None:
     page = await context.new_page()
     complained = complaints(page)
-    await page.goto("/console/apps")
-    await sign_in(page)
+    await sign_in(page, "/console/apps")
     for kind, addresses in (
         ("Single-page app", "http://localhost:3000/"),
         ("Mobile or desktop app", "com.example.notes:/back"),
@@ -174,7 +147,7 @@ async def test_apps_that_keep_no_secret_and_who_lets_them_in(
         await add(page, kind, f"Notes ({kind})", addresses)
         await expect(page.get_by_text("It cannot: it could keep no secret")).to_be_visible()
         await expect(page.get_by_role("heading", name="Its secret")).to_have_count(0)
-    await seen(page, "device")
+    await seen(page, "console/apps-device")
     await page.get_by_role("link", name="Change").click()
     await page.get_by_label("Name", exact=True).fill("Living room")
     await page.get_by_role("button", name="Save").click()
@@ -185,9 +158,9 @@ async def test_apps_that_keep_no_secret_and_who_lets_them_in(
     await page.goto("/console/apps")
     rows = page.get_by_role("row").filter(has_text="Living room")
     await expect(rows).to_contain_text("Device without a browser")
-    await seen(page, "list")
+    await seen(page, "console/apps-list")
     await page.goto("/console/consents")
-    await seen(page, "consents")
+    await seen(page, "console/apps-consents")
     await page.get_by_label("Person").fill("ANN@")
     await page.get_by_role("button", name="Find").click()
     await put_out(page, "Living room")
@@ -200,8 +173,7 @@ async def test_to_delete_one_takes_a_password_where_the_sign_in_is_old(
     context: BrowserContext, services: Services, acme: Tenant
 ) -> None:
     page = await context.new_page()
-    await page.goto("/console/apps")
-    await sign_in(page)
+    await sign_in(page, "/console/apps")
     await add(page, "Web app", "Old wiki", "https://wiki.example/")
     await told_secret(page)
     web = page.url
@@ -212,7 +184,7 @@ async def test_to_delete_one_takes_a_password_where_the_sign_in_is_old(
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Confirm").click()
     await expect(page.get_by_text("the access that 2 people have given it")).to_be_visible()
-    await seen(page, "delete")
+    await seen(page, "console/apps-delete")
     await page.get_by_role("button", name="Delete the app").click()
     await expect(page.get_by_role("status")).to_contain_text("Old wiki is deleted.")
     await page.goto(web)
@@ -248,8 +220,7 @@ def token(server: Server, tenant: Tenant, client_id: str, secret: str) -> int:
 @pytest.mark.parametrize("context", [False], indirect=True, ids=["without-scripts"])
 async def test_all_of_it_without_scripts(context: BrowserContext, acme: Tenant, server: Server) -> None:
     page = await context.new_page()
-    await page.goto("/console/apps")
-    await sign_in(page)
+    await sign_in(page, "/console/apps")
     await add(page, "Web app", "Wiki", "http://wiki.example/")
     await expect(page.locator("#redirect_uris-error")).to_contain_text("Line 1: http is for this device alone")
     await page.get_by_label("Where people come back to").fill("https://wiki.example/")

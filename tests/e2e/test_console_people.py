@@ -6,14 +6,13 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import text
 
-from saas.identity.passwords import hash_password
 from saas.services import Services
 from tenants.registry import Tenant
 from tests.conftest import MakeTenant
-from tests.e2e.browser import barriers, complaints, look, overflow, screenshot
+from tests.e2e.administrator import add_ann, seen, sign_in, visiting
+from tests.e2e.browser import complaints
 from tests.processes import Server, run_server
 
-EMAIL, PASSWORD = "ann@people.example", "seven green lamps"
 _LONG = "Maximiliane Freifrau von und zu Hohenstein-Bartenstein-Donaudampfschifffahrt"
 _LONG_EMAIL = "maximiliane.von-und-zu-hohenstein@mail.subsidiary.donaudampfschifffahrt.example.com"
 #: As many as a large company has.
@@ -35,11 +34,8 @@ def own_server(environment: dict[str, str], services: Services) -> Iterator[Serv
 @pytest.fixture(scope="module")
 async def acme(services: Services, make_tenant: MakeTenant) -> Tenant:
     tenant = await make_tenant()
-    password_hash = await hash_password(PASSWORD)
+    await add_ann(services, tenant, "owner")
     async with services.database.tenant_session(tenant) as session:
-        await services.users.create(
-            session, tenant, email=EMAIL, name="Ann", roles=["owner"], password_hash=password_hash
-        )
         bob = await services.users.create(
             session, tenant, email=_LONG_EMAIL, name=_LONG, roles=["admin", "member"], password_hash="x"
         )
@@ -53,30 +49,9 @@ async def acme(services: Services, make_tenant: MakeTenant) -> Tenant:
 async def context(
     request: pytest.FixtureRequest, browser: Browser, acme: Tenant, own_server: Server
 ) -> AsyncIterator[BrowserContext]:
-    context = await browser.new_context(
-        base_url=f"http://{acme.host}:{own_server.port}",
-        java_script_enabled=getattr(request, "param", True),
-        reduced_motion="reduce",
-        viewport={"width": 360, "height": 800},
-    )
-    yield context
-    await context.close()
-
-
-async def sign_in(page: Page, path: str) -> None:
-    await page.goto(path)
-    await page.get_by_label("E-mail").fill(EMAIL)
-    await page.get_by_label("Password").fill(PASSWORD)
-    await page.get_by_role("button", name="Sign in", exact=True).click()
-
-
-async def seen(page: Page, name: str) -> None:
-    """On a phone by night and at a desk by day; the latter stays."""
-    for width, dark in ((360, True), (1280, True), (1280, False)):
-        await look(page, width, dark)
-        assert await overflow(page) <= 0, (name, width)
-        await screenshot(page, f"console/people-{name}-{width}-{'dark' if dark else 'light'}")
-    assert await barriers(page) == []
+    scripts = getattr(request, "param", True)
+    async with visiting(browser, acme, own_server.port, scripts=scripts, width=360) as context:
+        yield context
 
 
 async def test_people_are_invited_and_looked_after(context: BrowserContext) -> None:
@@ -85,19 +60,19 @@ async def test_people_are_invited_and_looked_after(context: BrowserContext) -> N
     await sign_in(page, "/console/people")
     await expect(page.get_by_text("10,003 people")).to_be_visible()
     await expect(page.get_by_text("25 shown")).to_be_visible()
-    await seen(page, "many")
+    await seen(page, "console/people-many")
     await page.get_by_role("link", name="Next page").click()
     await expect(page.get_by_role("link", name="Back to the first")).to_be_visible()
     await page.get_by_role("link", name="Invite people").click()
     await page.get_by_label("E-mail addresses").fill("Bea <bea@people.example>\ncarl@people\nann@people.example")
     await page.get_by_role("button", name="Send the invitations").click()
     await expect(page.get_by_text("2 of 3 cannot be invited")).to_be_visible()
-    await seen(page, "invite-wrong")
+    await seen(page, "console/people-invite-wrong")
     await page.get_by_label("E-mail addresses").fill("Bea <bea@people.example>\ncarl@people.example")
     await page.get_by_role("button", name="Send the invitations").click()
     await expect(page.get_by_role("status")).to_contain_text("2 people are invited")
     await expect(page.get_by_role("row")).to_have_count(3)
-    await seen(page, "invited")
+    await seen(page, "console/people-invited")
     await page.get_by_role("link", name="Bea").click()
     await page.get_by_role("button", name="Send the invitation again").click()
     await expect(page.get_by_role("status")).to_contain_text("bea@people.example will find a new link")
@@ -107,7 +82,7 @@ async def test_people_are_invited_and_looked_after(context: BrowserContext) -> N
     await _look_after(page)
     await page.goto("/console/people?q=nobody-is-called-this")
     await expect(page.get_by_text("Nobody fits")).to_be_visible()
-    await seen(page, "none")
+    await seen(page, "console/people-none")
     assert [found for found in complained if "422" not in found] == []
 
 
@@ -118,7 +93,7 @@ async def _look_after(page: Page) -> None:
     await page.get_by_role("link", name=_LONG).click()
     await expect(page.get_by_text("Firefox on Linux", exact=True)).to_be_visible()
     await page.get_by_text("What these roles allow").click()
-    await seen(page, "person")
+    await seen(page, "console/people-person")
     await page.get_by_role("button", name="End the session of Firefox on Linux").click()
     await expect(page.get_by_text("Firefox on Linux", exact=True)).to_have_count(0)
     await page.get_by_label("admin", exact=True).uncheck()
@@ -128,7 +103,7 @@ async def _look_after(page: Page) -> None:
     await page.get_by_role("button", name="End all sessions").click()
     await expect(page.get_by_text("Nowhere at the moment.")).to_be_visible()
     await page.locator("summary", has_text="Disable").click()
-    await seen(page, "disable")
+    await seen(page, "console/people-disable")
     await page.get_by_role("button", name=f"Disable now {_LONG}").click()
     await expect(page.get_by_role("status")).to_contain_text("is disabled and signed out everywhere")
     await page.get_by_role("button", name="Let them in again").click()
@@ -149,7 +124,7 @@ async def test_a_role_is_made_given_and_taken_back(request: pytest.FixtureReques
     await page.get_by_label("See the people, their roles").check()
     scripts = await page.evaluate("true") if "with scripts" in request.node.name else False
     if scripts:
-        await seen(page, "role-new")
+        await seen(page, "console/people-role-new")
     await page.get_by_role("button", name="Make the role").click()
     await expect(page.get_by_role("status")).to_contain_text(f"The role {name} is made")
     role = page.url
@@ -161,7 +136,7 @@ async def test_a_role_is_made_given_and_taken_back(request: pytest.FixtureReques
     await page.goto(role)
     await expect(page.get_by_text("give this person another role first")).to_be_visible()
     if scripts:
-        await seen(page, "role")
+        await seen(page, "console/people-role")
     await page.get_by_role("link", name="Ann", exact=True).click()
     await page.get_by_label(name).uncheck()
     await page.get_by_role("button", name="Save").click()
@@ -171,7 +146,7 @@ async def test_a_role_is_made_given_and_taken_back(request: pytest.FixtureReques
     await expect(page.get_by_role("status")).to_contain_text("The role is saved")
     if scripts:
         await page.goto("/console/roles")
-        await seen(page, "roles")
+        await seen(page, "console/people-roles")
         await page.goto(role)
     await page.get_by_text("Delete this role").click()
     await page.get_by_role("button", name=f"Delete {name}").click()

@@ -17,7 +17,8 @@ from playwright.async_api import Browser, BrowserContext, FilePayload, Page, exp
 from saas.services import Services
 from tenants.registry import Tenant
 from tests.conftest import MakeTenant
-from tests.e2e.browser import barriers, complaints, look, overflow, screenshot
+from tests.e2e.administrator import seen, sign_in, visiting
+from tests.e2e.browser import complaints, look, screenshot
 from tests.factories import OWNER_PASSWORD
 from tests.unit.saas.console.settings_world import Dns, age
 
@@ -48,21 +49,14 @@ async def site(app: FastAPI) -> AsyncIterator[Site]:
 async def context(
     request: pytest.FixtureRequest, browser: Browser, site: Site, tenant: Tenant
 ) -> AsyncIterator[BrowserContext]:
-    context = await browser.new_context(
-        base_url=f"http://{tenant.host}:{site.port}",
-        java_script_enabled=getattr(request, "param", True),
-        reduced_motion="reduce",
-    )
-    yield context
-    await context.close()
+    scripts = getattr(request, "param", True)
+    async with visiting(browser, tenant, site.port, scripts=scripts) as context:
+        yield context
 
 
 async def enter(page: Page, tenant: Tenant, path: str) -> None:
     """As the owner."""
-    await page.goto(path)
-    await page.get_by_label("E-mail").fill(f"owner@{tenant.slug}.example")
-    await page.get_by_label("Password").fill(OWNER_PASSWORD)
-    await press(page, "Sign in")
+    await sign_in(page, path, email=f"owner@{tenant.slug}.example", password=OWNER_PASSWORD)
 
 
 async def press(page: Page, name: str) -> None:
@@ -71,16 +65,6 @@ async def press(page: Page, name: str) -> None:
 
 async def said(page: Page, words: str) -> None:
     await expect(page.get_by_role("status").first).to_contain_text(words)
-
-
-async def seen(page: Page, name: str, *, checked: bool = False) -> None:
-    """On a phone and at a desk, by night and by day; the latter stays. `checked` for barriers: what is not in the
-    gallery."""
-    for width, dark in ((360, True), (360, False), (1280, True), (1280, False)):
-        await look(page, width, dark)
-        assert await overflow(page) <= 0, (name, width)
-        await screenshot(page, f"settings/{name}-{width}-{'dark' if dark else 'light'}")
-    assert not checked or await barriers(page) == []
 
 
 def logo(width: int = 96, height: int = 48) -> FilePayload:
@@ -102,7 +86,7 @@ async def test_a_second_factor_is_required_after_a_look_at_what_that_does(
     complained = complaints(page)
     await enter(page, tenant, "/console/security")
     await expect(page.get_by_text("has none yet").first).to_be_visible()
-    await seen(page, "security")
+    await seen(page, "settings/security", checked=False)
     await age(services, tenant, 1)
     await page.get_by_role("link", name="Change the policy").click()
     await page.get_by_label("Password").fill(OWNER_PASSWORD)
@@ -112,7 +96,7 @@ async def test_a_second_factor_is_required_after_a_look_at_what_that_does(
     await page.get_by_label("Allowed e-mail domains").fill("people.example\nnonsense")
     await press(page, "Review the changes")
     await expect(page.get_by_text("Enter a number from 10 to 64.").last).to_be_visible()
-    await seen(page, "policy-wrong")
+    await seen(page, "settings/policy-wrong", checked=False)
     complained.clear()  # the 422
     await page.get_by_label("Characters of a new password").fill("14")
     await page.get_by_label("Allowed e-mail domains").fill("people.example")
@@ -121,21 +105,21 @@ async def test_a_second_factor_is_required_after_a_look_at_what_that_does(
     await press(page, "Review the changes")
     await expect(page.get_by_text("You have no second factor yet.")).to_be_visible()
     await expect(page.get_by_text("Yours is one of them")).to_be_visible()
-    await seen(page, "policy-review")
+    await seen(page, "settings/policy-review", checked=False)
     await press(page, "Go on changing")
     await expect(page.get_by_label("Administrators")).to_be_checked()
     await page.get_by_label("Every session ends after").select_option(label="3 days")
-    await seen(page, "policy")
+    await seen(page, "settings/policy", checked=False)
     await press(page, "Review the changes")
     await press(page, "Save the policy")
     await said(page, "Saved. Second factor: required of administrators.")
-    await seen(page, "security-saved")
+    await seen(page, "settings/security-saved", checked=False)
     await page.get_by_role("link", name="See all keys").click()
     await expect(page.get_by_role("row")).to_have_count(2)
     await press(page, "Replace now the ES256 key")
     await said(page, "The next ES256 key is published.")
     await expect(page.get_by_role("row")).to_have_count(3)
-    await seen(page, "keys", checked=True)
+    await seen(page, "settings/keys")
     assert complained == []
 
 
@@ -143,27 +127,27 @@ async def test_the_looks_follow_what_is_typed(context: BrowserContext, tenant: T
     page = await context.new_page()
     complained = complaints(page)
     await enter(page, tenant, "/console/branding")
-    await seen(page, "branding", checked=True)
+    await seen(page, "settings/branding")
     await page.get_by_label("Name", exact=True).fill(LONG)
     await page.get_by_label("Colour", exact=True).fill("#ffe14d")
     sample = page.locator(".sample .button").first
     await expect(sample).to_have_css("background-color", "rgb(255, 225, 77)")
     await expect(sample).to_have_css("color", "rgb(0, 0, 0)")
     await expect(page.locator(".sample [data-name]").first).to_have_text(LONG)
-    await seen(page, "branding-typed")
+    await seen(page, "settings/branding-typed", checked=False)
     await press(page, "Save")
     await said(page, "Saved.")
     await page.get_by_label("File", exact=True).set_input_files({**logo(), "buffer": bytes(70_000)})
     await expect(page.get_by_text("The file has 69 kB: at most 64 kB are allowed.")).to_be_visible()
     await press(page, "Upload")
     await expect(page.locator("[aria-invalid]")).to_be_focused()
-    await seen(page, "branding-wrong", checked=True)
+    await seen(page, "settings/branding-wrong")
     complained.clear()  # the 422
     await page.get_by_label("File", exact=True).set_input_files(logo())
     await expect(page.locator(".sample [data-logo]").first).to_have_attribute("src", re.compile("^data:image/png"))
     await press(page, "Upload")
     await said(page, "The logo is on all pages")
-    await seen(page, "branding-logo", checked=True)
+    await seen(page, "settings/branding-logo")
     await press(page, "Remove the logo")
     await said(page, "The logo is removed.")
     assert complained == []
@@ -174,7 +158,7 @@ async def test_a_domain_is_added_and_proved(context: BrowserContext, site: Site,
     complained = complaints(page)
     await enter(page, tenant, "/console/domains")
     await expect(page.get_by_text("No domain of your own yet")).to_be_visible()
-    await seen(page, "domains-none", checked=True)
+    await seen(page, "settings/domains-none")
     host = f"login.{tenant.slug}.donaudampfschifffahrtsgesellschaften.example"
     await page.get_by_label("Domain", exact=True).fill(host)
     await press(page, "Add the domain")
@@ -185,13 +169,13 @@ async def test_a_domain_is_added_and_proved(context: BrowserContext, site: Site,
     value = await page.evaluate("navigator.clipboard.readText()")
     await press(page, f"Look now for the record of {host}")
     await expect(page.get_by_role("alert")).to_contain_text("There is no such TXT record yet.")
-    await seen(page, "domains-waiting")
+    await seen(page, "settings/domains-waiting", checked=False)
     complained.clear()  # the 409
     site.dns.records[f"_saas-challenge.{host}"] = [value]
     await press(page, f"Look now for the record of {host}")
     await said(page, f"{host} is proved")
     await page.locator("summary", has_text="Remove").click()
-    await seen(page, "domains-proved", checked=True)
+    await seen(page, "settings/domains-proved")
     await press(page, f"Remove the domain {host}")
     await said(page, f"{host} is removed.")
     assert complained == []
@@ -233,5 +217,5 @@ async def test_a_plan_without_domains_says_so(browser: Browser, site: Site, make
     page = await context.new_page()
     await enter(page, tenant, "/console/domains")
     await expect(page.get_by_role("heading", name="Your plan does not include custom domains")).to_be_visible()
-    await seen(page, "domains-off")
+    await seen(page, "settings/domains-off", checked=False)
     await context.close()

@@ -6,22 +6,20 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, expect
 
-from saas.identity.passwords import hash_password
 from saas.services import Services
 from tenants.registry import Tenant
+from tests.e2e.administrator import add_ann, fill_in
 from tests.e2e.browser import overflow, screenshot
 from tests.factories import AppFactory
 from tests.processes import Server
 
-EMAIL = "ann@people.example"
-PASSWORD = "seven green lamps"
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
 
 @pytest.fixture
 async def television(services: Services, tenant: Tenant) -> dict[str, str]:
     """The form by which a device names itself; its tenant has Ann, too."""
-    password_hash = await hash_password(PASSWORD)
+    await add_ann(services, tenant)
     definition = AppFactory(
         device=True,
         name="Television",
@@ -29,7 +27,6 @@ async def television(services: Services, tenant: Tenant) -> dict[str, str]:
         auth_method="none",
     )
     async with services.database.tenant_session(tenant) as session:
-        await services.users.create(session, tenant, email=EMAIL, name="Ann", password_hash=password_hash)
         made = await services.clients.create(session, tenant, definition)
     return {"client_id": made.client_id}
 
@@ -44,9 +41,7 @@ async def test_typing_the_code_of_a_device(
         codes: dict[str, Any] = device.post("/oauth2/device_authorization", data=television).json()
         await page.goto(f"http://{tenant.host}:{server.port}/device")
         await expect(page).to_have_url(re.compile(r"/signin\?return_to=%2Fdevice$"))
-        await page.get_by_label("E-mail").fill(EMAIL)
-        await page.get_by_label("Password").fill(PASSWORD)
-        await page.get_by_role("button", name="Sign in", exact=True).click()
+        await fill_in(page)
         await expect(page.get_by_role("heading", name="Connect a device")).to_be_visible()
         await expect(page.get_by_label("Code")).to_be_focused()
         await page.keyboard.type("BBBB BBBB")

@@ -10,18 +10,17 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 from pyotp import TOTP
 
-from saas.identity.passwords import hash_password
 from saas.identity.policy import Policy
 from saas.kit.clock import utc_now
 from saas.services import Services
 from tenants.registry import Tenant
-from tests.e2e.browser import barriers, complaints, look, overflow, screenshot
+from tests.e2e.administrator import add_ann, seen, sign_in, visiting
+from tests.e2e.browser import complaints
 from tests.e2e.visitor import Wire
 from tests.factories import CALLBACK, AppFactory
 from tests.processes import Server, free_port, run_server
 from tests.unit.saas.oauth.flow import App, claims_of
 
-EMAIL, PASSWORD = "ann@people.example", "seven green lamps"
 #: A fingerprint reader in a laptop, say, whose owner always succeeds.
 _READER = {
     "protocol": "ctap2",
@@ -43,43 +42,24 @@ def own_server(environment: dict[str, str], services: Services) -> Iterator[Serv
 
 @pytest.fixture
 async def context(browser: Browser, own_server: Server, tenant: Tenant) -> AsyncIterator[BrowserContext]:
-    site = f"http://{tenant.host}:{own_server.port}"
-    context = await browser.new_context(base_url=site, reduced_motion="reduce")
-    yield context
-    await context.close()
+    async with visiting(browser, tenant, own_server.port) as context:
+        yield context
 
 
 @pytest.fixture
 async def notes(services: Services, tenant: Tenant) -> App:
     """An app, where Ann works; a second factor is required of everyone there."""
-    password_hash = await hash_password(PASSWORD)
+    await add_ann(services, tenant)
     async with services.database.tenant_session(tenant) as session:
-        await services.users.create(session, tenant, email=EMAIL, name="Ann", password_hash=password_hash)
         await services.policies.change(session, tenant, Policy(second_factor="everyone"))
         made = await services.clients.create(session, tenant, AppFactory(scopes=["openid"], first_party=True))
     return App(*made, CALLBACK)
-
-
-async def sign_in(page: Page) -> None:
-    await page.goto("/signin")
-    await page.get_by_label("E-mail").fill(EMAIL)
-    await page.get_by_label("Password").fill(PASSWORD)
-    await page.get_by_role("button", name="Sign in", exact=True).click()
 
 
 async def sign_out(page: Page) -> None:
     await page.goto("/account")
     await page.get_by_role("button", name="Sign out").click()
     await expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
-
-
-async def seen(page: Page, name: str) -> None:
-    """As a phone at night and as a desk by day; the latter stays."""
-    for width, dark in ((360, True), (1280, False)):
-        await look(page, width, dark)
-        assert await overflow(page) <= 0
-        await screenshot(page, f"walk/factors-{name}-{width}")
-    assert await barriers(page) == []
 
 
 async def code_of(page: Page, steps: int = 0) -> str:
@@ -110,7 +90,7 @@ async def test_protecting_an_account_and_coming_back(
     reader = await devices.send("WebAuthn.addVirtualAuthenticator", {"options": _READER})
     await sign_in(page)
     await expect(page.get_by_role("heading", name="Protect your account")).to_be_visible()
-    await seen(page, "required")
+    await seen(page, "walk/factors-required")
     await page.get_by_label("Enter the code").fill(await code_of(page))
     await page.get_by_role("button", name="Add the app").click()
     await expect(page.get_by_role("heading", name="Keep your recovery codes")).to_be_visible()
@@ -120,7 +100,7 @@ async def test_protecting_an_account_and_coming_back(
     await page.get_by_role("button", name="Copy").click()
     await expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert (await page.evaluate("navigator.clipboard.readText()")).split("\n")[0] == recovery
-    await seen(page, "codes")
+    await seen(page, "walk/factors-codes")
     await page.get_by_role("link", name="I have kept them").click()
     await page.get_by_role("link", name="Manage").click()
     await page.get_by_role("link", name="Add a passkey").click()
@@ -128,7 +108,7 @@ async def test_protecting_an_account_and_coming_back(
     await page.get_by_role("button", name="Create a passkey").click()
     await expect(page.get_by_role("status")).to_contain_text("Your passkey is added.")
     await expect(page.get_by_text("My laptop").first).to_be_visible()
-    await seen(page, "security")
+    await seen(page, "walk/factors-security")
     await sign_out(page)
     await page.goto("/signin?return_to=/account/security")
     await page.get_by_role("button", name="Sign in with a passkey").click()
@@ -136,7 +116,7 @@ async def test_protecting_an_account_and_coming_back(
     await sign_out(page)
     await sign_in(page)
     await expect(page.get_by_role("heading", name="One more step")).to_be_visible()
-    await seen(page, "second-step")
+    await seen(page, "walk/factors-second-step")
     await page.get_by_role("button", name="Use your passkey").click()
     await expect(page.get_by_role("heading", name="Your account")).to_be_visible()
     # RFC 8176: a password, then a key in hardware whose owner it has checked.

@@ -10,14 +10,12 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from saas.identity.passwords import hash_password
 from saas.services import Services
 from tenants.registry import Tenant
+from tests.e2e.administrator import EMAIL, PASSWORD, add_ann, sign_in
 from tests.e2e.browser import screenshot
 from tests.processes import Server, run_server
 
-EMAIL = "ann@people.example"
-PASSWORD = "seven green lamps"
 NEW_PASSWORD = "nine quiet rivers"
 
 NewPage = Callable[[], Awaitable[Page]]
@@ -53,16 +51,7 @@ async def new_page(browser: Browser, site: str) -> AsyncIterator[NewPage]:
 
 @pytest.fixture
 async def ann(services: Services, tenant: Tenant) -> None:
-    password_hash = await hash_password(PASSWORD)
-    async with services.database.tenant_session(tenant) as session:
-        await services.users.create(session, tenant, email=EMAIL, name="Ann", password_hash=password_hash)
-
-
-async def sign_in(page: Page, password: str = PASSWORD) -> None:
-    await page.goto("/signin")
-    await page.get_by_label("E-mail").fill(EMAIL)
-    await page.get_by_label("Password").fill(password)
-    await page.get_by_role("button", name="Sign in", exact=True).click()
+    await add_ann(services, tenant)
 
 
 async def mailed_link(page: Page, to: str, subject: str) -> str:
@@ -87,7 +76,7 @@ async def test_signing_in_looking_around_and_out(new_page: NewPage, ann: None) -
     page = await new_page()
     await page.goto("/account")
     await expect(page).to_have_url(re.compile(r"/signin\?return_to=/account$"))
-    await sign_in(page, "not it at all")
+    await sign_in(page, password="not it at all")
     await expect(page.get_by_role("alert")).to_contain_text("is not right")
     await expect(page.get_by_label("E-mail")).to_have_value(EMAIL)
     await expect(page.get_by_label("Password")).to_have_value("")
@@ -121,7 +110,7 @@ async def test_ending_another_session_and_changing_the_password(new_page: NewPag
     for page in (elsewhere, third):
         await page.goto("/account")
         await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-    await sign_in(third, NEW_PASSWORD)
+    await sign_in(third, password=NEW_PASSWORD)
     await expect(third.get_by_role("heading", name="Your account")).to_be_visible()
 
 
@@ -141,7 +130,7 @@ async def test_resetting_a_forgotten_password(new_page: NewPage, ann: None) -> N
     await page.get_by_label("New password").fill(NEW_PASSWORD)
     await page.get_by_role("button", name="Save the new password").click()
     await expect(page.get_by_role("status")).to_contain_text("Sign in with the new one")
-    await sign_in(page, NEW_PASSWORD)
+    await sign_in(page, password=NEW_PASSWORD)
     await expect(page.get_by_role("heading", name="Your account")).to_be_visible()
     await page.goto(link)
     await expect(page.get_by_role("heading", name="This link does not work any more")).to_be_visible()
