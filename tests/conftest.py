@@ -4,6 +4,7 @@ import asyncio
 import base64
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
@@ -34,7 +35,7 @@ from tests.processes import Server, run_server
 _SHM = Path("/dev/shm")
 #: Bytes that a run may leave in its database, with room to spare.
 _ROOM = 4 << 30
-#: Schemas that wait for tests: as many as one takes at once, since to make one takes longer than all else about a tenant.
+#: Schemas that wait for tests: as many as one takes at once, since one takes longer than the rest of a tenant.
 _WARM = 12
 
 MakeTenant = Callable[..., Awaitable[Tenant]]
@@ -58,6 +59,17 @@ def servers() -> Iterator[Servers]:
 def _memory() -> Path | None:
     """Where files cost least: a tenant is some sixty of them. None where there is no room in memory."""
     return _SHM if _SHM.is_dir() and shutil.disk_usage(_SHM).free > _ROOM else None
+
+
+@pytest.fixture
+def terminal_signals() -> Iterator[None]:
+    """Signals as a terminal leaves them. A shell's background job ignores SIGINT, `nohup` SIGHUP, and a process that a
+    test starts would inherit that."""
+    interrupted = signal.signal(signal.SIGINT, signal.default_int_handler)
+    hung_up = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGHUP, hung_up)
 
 
 @pytest.fixture

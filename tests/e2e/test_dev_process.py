@@ -16,6 +16,8 @@ import pytest
 from tenants.database import Database
 from tests.e2e import dev
 
+pytestmark = pytest.mark.usefixtures("terminal_signals")
+
 
 @pytest.fixture(scope="module")
 def data() -> Iterator[Path]:

@@ -78,6 +78,7 @@ async def test_two_workers_tell_of_a_logout_once_and_end_by_sigterm(
     assert (claims["iss"], claims["aud"]) == (tenant.issuer, client.client_id)
 
 
+@pytest.mark.usefixtures("terminal_signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_other_signals_end_it_in_good_order_too(environment: dict[str, str], services: Services, number: int) -> None:
     with run_worker(environment) as process:

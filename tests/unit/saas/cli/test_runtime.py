@@ -114,6 +114,7 @@ def test_mail_goes_to_the_mailbox_where_nothing_else_is_said(
     assert with_mailbox(load_settings()).mail.mailbox is mailbox
 
 
+@pytest.mark.usefixtures("terminal_signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_signals_unwind_the_stack(capsys: pytest.CaptureFixture[str], number: signal.Signals) -> None:
     unwound = False

@@ -23,6 +23,8 @@ from saas.dev.postgres import SOCKET
 from saas.dev.processes import running_in
 from tests.leftovers import sweep
 
+pytestmark = pytest.mark.usefixtures("terminal_signals")
+
 #: A user who is not root, whether or not anybody of that number exists.
 _SOMEBODY = 65_534
 
