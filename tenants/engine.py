@@ -31,9 +31,10 @@ class PoolOptions:
     size: int = 10
     timeout: float = 5.0
     connect_timeout: float = 5.0
-    #: Distinct tenants that a connection serves before another takes its place: a backend remembers every table, which
-    #: is half a megabyte a tenant of 25 tables.
-    max_tenants: int = 100
+    #: Distinct tenants that a connection serves before another takes its place. A backend remembers each table that it
+    #: touched: 25 kB, or half a megabyte a tenant that uses all of 25 tables. Measured with thousands of tenants at
+    #: random, a request costs a sixth more CPU time where it is 100.
+    max_tenants: int = 250
     #: False where a pooler in between does not know prepared statements (PgBouncer before 1.21).
     statement_cache: bool = True
 
