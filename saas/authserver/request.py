@@ -23,7 +23,9 @@ def parse_form(content_type: str | None, body: bytes) -> list[tuple[str, str]]:
     if len(body) > MAX_FORM:
         raise InvalidRequest(f"The form is larger than {MAX_FORM} bytes")
     try:
-        return parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
+        # The colon of a scope is what nearly every form has encoded, and decoding the usual way takes its time.
+        text = body.decode().replace("%3A", ":")
+        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
     except ValueError as error:  # UnicodeDecodeError is one too
         raise InvalidRequest(f"The form is not UTF-8, or has more than {_MAX_FIELDS} fields") from error
 
