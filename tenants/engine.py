@@ -12,6 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, PoolProxiedConnection
 
+from tenants.pool import FairPool
 from tenants.stale import wants_fresh
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class Engine:
         }
         self.engine: AsyncEngine = create_async_engine(
             async_url(url),
+            poolclass=FairPool,
             pool_size=options.size,
             max_overflow=0,
             pool_timeout=options.timeout,
