@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from saas.dev import Servers, embedded
 from saas.identity.passwords import hash_password
 from saas.kit.background import end
+from saas.kit.garbage import started, starting
 from saas.main import create_app
 from saas.onboarding.service import onboard
 from saas.services import Services, open_services
@@ -32,6 +33,9 @@ from tests.factories import OWNER_PASSWORD, MachineFactory, NewTenantFactory
 from tests.leftovers import sweep
 from tests.processes import Server, run_server
 
+# Until all tests are collected: to look for garbage, of which there is none, would take nearly half of that time.
+starting()
+
 _SHM = Path("/dev/shm")
 #: Bytes that a run may leave in its database, with room to spare.
 _ROOM = 4 << 30
@@ -43,6 +47,12 @@ MakeTenant = Callable[..., Awaitable[Tenant]]
 
 class MakeMachine(Protocol):
     async def __call__(self, tenant: Tenant, scopes: Sequence[str] = ...) -> httpx.AsyncClient: ...
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """All tests are collected."""
+    started()
 
 
 @pytest.fixture(scope="session")
