@@ -48,7 +48,10 @@ class TenantMiddleware:
             return
         try:
             host, slug = _names(scope["headers"])
-            scope["tenant"] = await self._resolve(host, slug)
+            try:
+                scope["tenant"] = await self._resolver.resolve(host, slug)
+            except TenantMoving as moving:
+                scope["tenant"] = await self._waited(moving, host, slug)
         except TenancyError as error:
             if kind == "http" and isinstance(error, TenantRenamed):
                 await _redirect(error, scope, send)
@@ -60,13 +63,10 @@ class TenantMiddleware:
             return
         await self._app(scope, receive, send)
 
-    async def _resolve(self, host: str, slug: str | None) -> Tenant:
-        try:
-            return await self._resolver.resolve(host, slug)
-        except TenantMoving as moving:
-            if self._waiting is None:
-                raise
-            return await self._waiting.until_served(moving, lambda: self._resolver.resolve(host, slug))
+    async def _waited(self, moving: TenantMoving, host: str, slug: str | None) -> Tenant:
+        if self._waiting is None:
+            raise moving
+        return await self._waiting.until_served(moving, lambda: self._resolver.resolve(host, slug))
 
 
 async def _redirect(renamed: TenantRenamed, scope: Scope, send: Send) -> None:

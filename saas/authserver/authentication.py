@@ -4,7 +4,7 @@ import base64
 import binascii
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 from urllib.parse import unquote_plus
 
 from saas.authserver import assertion
@@ -13,19 +13,22 @@ from saas.authserver.errors import InvalidClient, InvalidRequest
 from saas.authserver.store import ClientStore
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(NamedTuple):
     """What a caller claims, and by which method (RFC 7591 name)."""
 
     method: str
     client_id: str
     #: Or the signed assertion.
-    secret: str = field(repr=False)
+    secret: str
     #: An assertion, which cannot be checked without waiting, was found to be right, and to be used for the first time.
     proven: bool = False
 
+    def __repr__(self) -> str:
+        """Without the secret, so that no log has it."""
+        return f"Credentials(method={self.method!r}, client_id={self.client_id!r}, proven={self.proven})"
+
     def found_right(self) -> "Credentials":
-        return replace(self, proven=True)
+        return self._replace(proven=True)
 
 
 def credentials_of(headers: Mapping[str, str], form: Mapping[str, str]) -> Credentials | None:

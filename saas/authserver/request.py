@@ -50,13 +50,11 @@ class FormRequest(OAuth2Request):  # type: ignore[misc] # Authlib has no types
         self.auth_method = None
         self.client = self.user = self.authorization_code = self.refresh_token = None
         self.credential = self._body = self._scope = None
-        parameters: dict[str, str] = {}
-        for name, value in form:
-            if name in parameters:
-                raise InvalidRequest("A parameter is given more than once")
-            if len(value) > _MAX_VALUE:
-                raise InvalidRequest(f"A parameter is longer than {_MAX_VALUE} characters")
-            parameters[name] = value
+        parameters = dict(form)
+        if len(parameters) < len(form):
+            raise InvalidRequest("A parameter is given more than once")
+        if max(map(len, parameters.values()), default=0) > _MAX_VALUE:
+            raise InvalidRequest(f"A parameter is longer than {_MAX_VALUE} characters")
         # Section 3.2: "Parameters sent without a value MUST be treated as if they were omitted".
         self._form = {name: value for name, value in parameters.items() if value}
         self.payload = BasicOAuth2Payload(self._form)
