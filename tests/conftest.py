@@ -184,6 +184,12 @@ async def tenant(make_tenant: MakeTenant) -> Tenant:
     return await make_tenant()
 
 
+@pytest.fixture(scope="module")
+async def shared_tenant(make_tenant: MakeTenant) -> Tenant:
+    """For tests of many cases, of which none leaves a trace that another would see: to make a tenant takes longer."""
+    return await make_tenant()
+
+
 @pytest.fixture
 async def other_tenant(make_tenant: MakeTenant) -> Tenant:
     return await make_tenant()

@@ -21,17 +21,17 @@ JPEG = b"\xff\xd8\xff" + bytes(100)
 
 
 @pytest.mark.parametrize("accent", ["red", "#fff", "#12345g", "#1234567", "", "#123456;}"])
-async def test_what_is_no_colour_is_refused(services: Services, tenant: Tenant, accent: str) -> None:
+async def test_what_is_no_colour_is_refused(services: Services, shared_tenant: Tenant, accent: str) -> None:
     async with services.database.platform_session() as session:
         with pytest.raises(InvalidBranding, match="write it like"):
-            await set_accent(session, tenant, accent)
+            await set_accent(session, shared_tenant, accent)
 
 
 @pytest.mark.parametrize("content", [b"", b"GIF89a", b"<svg xmlns='...'/>", PNG + bytes(MAX_LOGO)], ids=len)
-async def test_what_is_no_logo_is_refused(services: Services, tenant: Tenant, content: bytes) -> None:
+async def test_what_is_no_logo_is_refused(services: Services, shared_tenant: Tenant, content: bytes) -> None:
     async with services.database.platform_session() as session:
         with pytest.raises(InvalidBranding):
-            await set_logo(session, tenant, content)
+            await set_logo(session, shared_tenant, content)
 
 
 async def test_pages_follow_within_a_second_and_the_logo_is_the_tenants_alone(

@@ -77,8 +77,8 @@ def test_a_secret_is_printed_with_a_note_that_it_is_for_once(saas: Saas, tenant:
         (["revoke", "app_0"], 1, "saas clients list"),
     ],
 )
-def test_errors_say_what_to_do(saas: Saas, tenant: Tenant, arguments: list[str], code: int, says: str) -> None:
-    result = saas(*arguments, "--tenant", tenant.slug)
+def test_errors_say_what_to_do(saas: Saas, shared_tenant: Tenant, arguments: list[str], code: int, says: str) -> None:
+    result = saas(*arguments, "--tenant", shared_tenant.slug)
     assert result.exit_code == code
     assert says in " ".join(result.stderr.replace("│", "").split())
     assert not result.stdout

@@ -139,13 +139,13 @@ async def test_a_denial(flow: Flow, tenant: Tenant) -> None:
     ],
 )
 async def test_a_client_hears_what_is_wrong(
-    flow: Flow, tenant: Tenant, changed: dict[str, str | None], error: str
+    flow: Flow, shared_tenant: Tenant, changed: dict[str, str | None], error: str
 ) -> None:
-    _, browser = await flow.person(tenant)
-    app = await flow.app(tenant)
+    _, browser = await flow.person(shared_tenant)
+    app = await flow.app(shared_tenant)
     response = await ask(browser, app, **changed)
     answer = answer_of(response)
-    assert (answer["error"], answer["state"], answer["iss"]) == (error, app.state, tenant.issuer)
+    assert (answer["error"], answer["state"], answer["iss"]) == (error, app.state, shared_tenant.issuer)
     assert set(answer) <= {"error", "error_description", "state", "iss"}
 
 

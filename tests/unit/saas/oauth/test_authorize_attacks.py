@@ -53,18 +53,18 @@ def assert_page(response: Response) -> None:
 )
 @pytest.mark.parametrize("signed_in", [True, False])
 async def test_no_redirect_to_an_address_that_is_not_registered(
-    flow: Flow, tenant: Tenant, redirect_uri: str | None, signed_in: bool
+    flow: Flow, shared_tenant: Tenant, redirect_uri: str | None, signed_in: bool
 ) -> None:
-    browser = (await flow.person(tenant))[1] if signed_in else flow.browser(tenant)
-    app = await flow.app(tenant, first_party=True)
+    browser = (await flow.person(shared_tenant))[1] if signed_in else flow.browser(shared_tenant)
+    app = await flow.app(shared_tenant, first_party=True)
     for changed in ({}, {"response_type": "token"}, {"prompt": "none"}, {"scope": "nonsense"}):
         assert_page(await ask(browser, app, redirect_uri=redirect_uri, **changed))
 
 
 @pytest.mark.parametrize("client_id", ["app_unknown", "", None, "\x00", '"><script>', "x" * 300, "\u00e9"])
-async def test_no_redirect_for_an_unknown_client(flow: Flow, tenant: Tenant, client_id: str | None) -> None:
-    _, browser = await flow.person(tenant)
-    assert_page(await ask(browser, await flow.app(tenant), client_id=client_id))
+async def test_no_redirect_for_an_unknown_client(flow: Flow, shared_tenant: Tenant, client_id: str | None) -> None:
+    _, browser = await flow.person(shared_tenant)
+    assert_page(await ask(browser, await flow.app(shared_tenant), client_id=client_id))
 
 
 async def test_another_clients_address_is_not_ones_own(flow: Flow, tenant: Tenant) -> None:
@@ -113,17 +113,17 @@ async def test_the_tenant_header_picks_no_tenant_for_a_browser(
 
 
 @pytest.mark.parametrize("csrf", ["", "x", "A" * 86 + "==", None])
-async def test_consent_needs_the_form_of_our_own_page(flow: Flow, tenant: Tenant, csrf: str | None) -> None:
-    _, browser = await flow.person(tenant)
-    app = await flow.app(tenant)
+async def test_consent_needs_the_form_of_our_own_page(flow: Flow, shared_tenant: Tenant, csrf: str | None) -> None:
+    _, browser = await flow.person(shared_tenant)
+    app = await flow.app(shared_tenant)
     page = await ask(browser, app)
     url = page.request.url.raw_path.decode()
     form = {"decision": "allow", "scopes": "openid"} | ({} if csrf is None else {"csrf": csrf})
     response = await browser.http.post(url, data=form)
     assert response.status_code == 403
     assert "location" not in response.headers
-    assert (await flow.execute(tenant, "SELECT count(*) FROM oauth_consents"))[0] == 0
-    assert (await flow.execute(tenant, "SELECT count(*) FROM oauth_codes"))[0] == 0
+    assert (await flow.execute(shared_tenant, "SELECT count(*) FROM oauth_consents"))[0] == 0
+    assert (await flow.execute(shared_tenant, "SELECT count(*) FROM oauth_codes"))[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -135,9 +135,9 @@ async def test_consent_needs_the_form_of_our_own_page(flow: Flow, tenant: Tenant
         {"Sec-Fetch-Site": "same-site"},
     ],
 )
-async def test_consent_from_another_page_is_refused(flow: Flow, tenant: Tenant, headers: dict[str, str]) -> None:
-    _, browser = await flow.person(tenant)
-    page = await ask(browser, await flow.app(tenant))
+async def test_consent_from_another_page_is_refused(flow: Flow, shared_tenant: Tenant, headers: dict[str, str]) -> None:
+    _, browser = await flow.person(shared_tenant)
+    page = await ask(browser, await flow.app(shared_tenant))
     form = {"decision": "allow", "scopes": "openid", "csrf": browser.token}
     response = await browser.http.post(page.request.url.raw_path.decode(), data=form, headers=headers)
     assert response.status_code == 403
@@ -176,9 +176,9 @@ async def test_a_form_cannot_be_made_to_grant_more(flow: Flow, tenant: Tenant) -
 
 
 @pytest.mark.parametrize("decision", ["", "yes", "ALLOW", "deny"])
-async def test_only_allow_allows(flow: Flow, tenant: Tenant, decision: str) -> None:
-    _, browser = await flow.person(tenant)
-    page = await ask(browser, await flow.app(tenant))
+async def test_only_allow_allows(flow: Flow, shared_tenant: Tenant, decision: str) -> None:
+    _, browser = await flow.person(shared_tenant)
+    page = await ask(browser, await flow.app(shared_tenant))
     assert answer_of(await decide(browser, page, decision))["error"] == "access_denied"
 
 
@@ -236,6 +236,6 @@ async def test_codes_are_never_the_same(flow: Flow, tenant: Tenant) -> None:
         (b'{"a": 1}', "application/json"),
     ],
 )
-async def test_a_form_that_is_none(flow: Flow, tenant: Tenant, content: bytes, kind: str) -> None:
-    browser = flow.browser(tenant)
+async def test_a_form_that_is_none(flow: Flow, shared_tenant: Tenant, content: bytes, kind: str) -> None:
+    browser = flow.browser(shared_tenant)
     assert_page(await browser.http.post(AUTHORIZE, content=content, headers={"Content-Type": kind}))

@@ -178,10 +178,11 @@ async def test_of_answers_at_the_same_time_one_has_a_code(flow: Flow, tenant: Te
     ],
 )
 async def test_what_the_authorization_endpoint_would_refuse_is_refused_at_once(
-    flow: Flow, tenant: Tenant, app: App, changed: dict[str, str | None], error: str
+    flow: Flow, shared_tenant: Tenant, changed: dict[str, str | None], error: str
 ) -> None:
-    assert_refused(await push(flow, tenant, app, **changed), 400, error)
-    assert await flow.execute(tenant, "SELECT 1 FROM oauth_pushed_requests") is None
+    app = await flow.app(shared_tenant)
+    assert_refused(await push(flow, shared_tenant, app, **changed), 400, error)
+    assert await flow.execute(shared_tenant, "SELECT 1 FROM oauth_pushed_requests") is None
 
 
 async def test_a_client_must_be_who_it_says(flow: Flow, tenant: Tenant, other_tenant: Tenant, app: App) -> None:

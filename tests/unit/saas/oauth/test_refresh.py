@@ -180,9 +180,9 @@ async def test_a_confidential_client_needs_its_secret(flow: Flow, tenant: Tenant
 @pytest.mark.parametrize(
     "token", ["x", "x.y", "." * 66, "a" * 22 + "." + "b" * 43, "\u00e9" * 22 + "." + "b" * 43, "a" * 8000]
 )
-async def test_what_is_no_token_of_ours(flow: Flow, tenant: Tenant, token: str) -> None:
-    app = await flow.app(tenant)
-    assert_refused(await refresh(flow.browser(tenant), app, token), 400, "invalid_grant")
+async def test_what_is_no_token_of_ours(flow: Flow, shared_tenant: Tenant, token: str) -> None:
+    app = await flow.app(shared_tenant)
+    assert_refused(await refresh(flow.browser(shared_tenant), app, token), 400, "invalid_grant")
 
 
 async def test_a_missing_token(flow: Flow, tenant: Tenant) -> None:
