@@ -55,7 +55,7 @@ class HoldingTransport(asyncio.Transport):
         self._transport.resume_reading()
 
     def _flush(self) -> None:
-        if self._held:
+        if self._held and not self._transport.is_closing():  # the client may have gone meanwhile
             self._transport.write(b"".join(self._held))
-            self._held.clear()
-            self._size = 0
+        self._held.clear()
+        self._size = 0

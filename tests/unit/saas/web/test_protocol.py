@@ -25,6 +25,9 @@ class Recorder(asyncio.Transport):
     def close(self) -> None:
         self.seen.append("closed")
 
+    def is_closing(self) -> bool:
+        return "closed" in self.seen
+
 
 async def test_what_is_written_in_one_turn_of_the_loop_goes_out_in_one_piece() -> None:
     recorder = Recorder()
@@ -47,6 +50,15 @@ async def test_much_goes_out_at_once_and_all_of_it_before_the_end() -> None:
     held.close()
     await asyncio.sleep(0)
     assert recorder.seen[1:] == [b"rest", "closed"]
+
+
+async def test_nothing_is_written_to_a_client_that_has_gone() -> None:
+    recorder = Recorder()
+    held = HoldingTransport(recorder, asyncio.get_running_loop())
+    held.write(b"late")
+    recorder.close()
+    await asyncio.sleep(0)
+    assert recorder.seen == ["closed"]
 
 
 @asynccontextmanager
