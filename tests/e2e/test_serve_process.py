@@ -137,13 +137,6 @@ async def test_refuses_a_database_that_is_not_migrated(environment: dict[str, st
     assert done.stderr == "Error: Cannot serve: the platform's schema is behind: run `saas migrate`\n"
 
 
-def test_says_in_one_line_that_the_database_is_gone(environment: dict[str, str]) -> None:
-    done = dev.saas("serve", "--port", "0", extra={**environment, "SAAS_DATABASE_URL": "postgresql://x@127.0.0.1:1/x"})
-    assert done.returncode == 1
-    assert done.stderr.startswith("Error: The database does not answer")
-    assert done.stderr.count("\n") == 1
-
-
 def test_a_port_in_use_is_one_line(environment: dict[str, str], services: Services) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = dev.saas("serve", "--port", str(taken.getsockname()[1]), extra=environment)

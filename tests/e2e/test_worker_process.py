@@ -60,29 +60,23 @@ async def end_a_session(services: Services, tenant: Tenant, uri: str) -> Client:
     return client
 
 
-async def test_two_workers_tell_of_a_logout_once_and_end_by_sigterm(
+@pytest.mark.usefixtures("terminal_signals")
+async def test_workers_tell_of_a_logout_once_and_each_signal_ends_one_in_good_order(
     services: Services, tenant: Tenant, environment: dict[str, str]
 ) -> None:
     async with receiving(Receiver()) as receiver:
-        with run_worker(environment) as one, run_worker(environment) as other:
+        with run_worker(environment) as one, run_worker(environment) as other, run_worker(environment) as third:
             client = await end_a_session(services, tenant, receiver.uri)
             async with asyncio.timeout(DEADLINE):
                 while not receiver.tokens:  # noqa: ASYNC110 - another process does it
                     await asyncio.sleep(0.05)
-            for process in (one, other):
-                process.send_signal(signal.SIGTERM)
-            codes = [await asyncio.to_thread(process.wait, DEADLINE) for process in (one, other)]
-        assert codes == [0, 0]
+            started = time.monotonic()
+            one.send_signal(signal.SIGTERM)
+            other.send_signal(signal.SIGINT)
+            third.send_signal(signal.SIGHUP)
+            codes = [await asyncio.to_thread(process.wait, DEADLINE) for process in (one, other, third)]
+            assert time.monotonic() - started < 10
+        assert codes == [0, 0, 0]
     (token,) = receiver.tokens
     claims = json.loads(jws.extract_compact(token.encode()).payload)
     assert (claims["iss"], claims["aud"]) == (tenant.issuer, client.client_id)
-
-
-@pytest.mark.usefixtures("terminal_signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
-def test_other_signals_end_it_in_good_order_too(environment: dict[str, str], services: Services, number: int) -> None:
-    with run_worker(environment) as process:
-        started = time.monotonic()
-        process.send_signal(number)
-        assert process.wait(DEADLINE) == 0
-        assert time.monotonic() - started < 10
