@@ -5,6 +5,7 @@ others. Here it goes to the one who has waited longest.
 """
 
 import asyncio
+import logging
 from collections import deque
 from typing import TypeVar
 
@@ -13,6 +14,9 @@ from sqlalchemy.util import await_only
 from sqlalchemy.util.queue import AsyncAdaptedQueue, Empty
 
 T = TypeVar("T")
+
+#: A pool writes to the logger of its class; those of SQLAlchemy's own are as quiet as this.
+logging.getLogger(__name__).setLevel(logging.WARNING)
 
 
 class FairQueue(AsyncAdaptedQueue[T]):
