@@ -84,7 +84,7 @@ class Database:
 
     async def close(self) -> None:
         for engine in self._engines.values():
-            await engine.engine.dispose()
+            await engine.close()
 
     def shares_registry(self, tenant: HasSchema) -> bool:
         """One transaction can change both the registry and the tenant's schema."""

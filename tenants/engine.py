@@ -1,6 +1,8 @@
 """One database: its connections, which carry the tenant's search path in the message that begins a transaction."""
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
@@ -93,11 +95,19 @@ class Engine:
         #: A new connection for each transaction: nothing was prepared on it before (see `tenants.stale`).
         self._fresh = create_async_engine(async_url(url), poolclass=NullPool, connect_args=arguments)
         self._max_tenants = options.max_tenants
+        self._renewing: set[asyncio.Task[None]] = set()
         event.listen(self.engine.sync_engine, "begin", _bind_path)
         event.listen(self._fresh.sync_engine, "begin", _bind_path)
         event.listen(self.engine.sync_engine, "checkin", self._recycle)
         #: Making one costs a tenth of a small transaction.
         self._views: dict[str, AsyncEngine] = {}
+
+    async def close(self) -> None:
+        for task in self._renewing:
+            task.cancel()
+        if self._renewing:
+            await asyncio.wait(self._renewing)
+        await self.engine.dispose()
 
     def bare(self) -> AsyncEngine:
         """What transactions without a tenant use."""
@@ -127,10 +137,18 @@ class Engine:
             pooled.invalidate()
 
     def _recycle(self, _connection: object, entry: ConnectionPoolEntry) -> None:
-        """A connection has come back: mark one that remembers too much, so that the next user gets a new one."""
+        """A connection has come back: have one that remembers too much replaced when it is taken out again."""
         driver = entry.driver_connection
         if driver is not None and len(getattr(driver, "schemas", ())) >= self._max_tenants:
             entry.invalidate(soft=True)
+            task = asyncio.get_running_loop().create_task(self._renew())
+            self._renewing.add(task)
+            task.add_done_callback(self._renewing.discard)
+
+    async def _renew(self) -> None:
+        """Take it out now, which connects anew, so that no request waits for that: last in is first out."""
+        with suppress(Exception):  # a database that is gone is for the next request to tell of
+            (await self.engine.raw_connection()).close()
 
 
 def quote_identifier(name: str) -> str:

@@ -1,8 +1,10 @@
 """A backend remembers every table that it has touched: connections are replaced after a number of tenants."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+import asyncpg
 import pytest
 from sqlalchemy import func, select, text
 
@@ -42,6 +44,21 @@ async def _pid(database: Database, place: Place, *, directly: bool) -> int:
 async def test_a_backend_serves_so_many_tenants_and_not_one_more(database: Database, directly: bool) -> None:
     pids = [await _pid(database, Place(f"t_{number}"), directly=directly) for number in range(3 * _MAX)]
     assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [_MAX, _MAX, _MAX]
+
+
+async def test_the_next_backend_is_there_before_anybody_asks_for_it(database: Database, database_url: str) -> None:
+    for number in range(_MAX - 1):
+        await _pid(database, Place(f"t_{number}"), directly=True)
+    new = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'saas' AND backend_start > $1"
+    connection = await asyncpg.connect(database_url)
+    try:
+        before = await connection.fetchval("SELECT clock_timestamp()")
+        await _pid(database, Place("t_last"), directly=True)
+        async with asyncio.timeout(10):
+            while not await connection.fetchval(new, before):  # noqa: ASYNC110 - the server sets no event
+                await asyncio.sleep(0.01)
+    finally:
+        await connection.close()
 
 
 async def test_the_same_tenants_again_keep_the_backend(database: Database) -> None:
