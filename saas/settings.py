@@ -30,7 +30,7 @@ class DatabaseSettings(_Group):
     url: str = Field("", description="`postgresql://` URL; empty: the embedded server of the data folder")
     pool_size: int = Field(10, ge=1, le=1000, description="connections that a process may hold")
     pool_timeout: float = Field(5.0, gt=0, description="seconds to wait for a free connection")
-    max_tenants: int = Field(250, ge=1, description="tenants that a connection serves until it is replaced")
+    max_tenants: int = Field(500, ge=1, description="tenants that a connection serves until it is replaced")
     statement_cache: bool = Field(True, description="prepared statements; `false` behind PgBouncer before 1.21")
     kind: Literal["postgresql", "citus"] = Field(
         "postgresql", description="`citus`: the schemas of tenants are made distributed"

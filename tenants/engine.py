@@ -37,7 +37,7 @@ class PoolOptions:
     #: Distinct tenants that a connection serves before another takes its place. A backend remembers each table that it
     #: touched: 25 kB, or half a megabyte a tenant that uses all of 25 tables. Measured with thousands of tenants at
     #: random, a request costs a sixth more CPU time where it is 100.
-    max_tenants: int = 250
+    max_tenants: int = 500
     #: False where a pooler in between does not know prepared statements (PgBouncer before 1.21).
     statement_cache: bool = True
 
