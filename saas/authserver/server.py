@@ -88,14 +88,13 @@ class Server(AuthorizationServer):  # type: ignore[misc] # Authlib has no types
         request.auth_method = request.credentials.method if request.credentials else None
         return client
 
-    def generate_token(  # noqa: PLR0917 - as Authlib calls it
+    def generate_token(
         self,
-        grant_type: str,  # noqa: ARG002 - as Authlib calls it
         client: Client,
         user: Authorization | str | None = None,
         scope: str | None = None,
-        expires_in: int | None = None,  # noqa: ARG002 - as Authlib calls it
         include_refresh_token: bool = True,
+        **_: Any,
     ) -> dict[str, Any]:
         """`user` is an Authorization, or what the client that acts for itself wants to be the audience.
 
