@@ -15,7 +15,7 @@ import asyncpg
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks.processes import Result, Target, databases, measure, server
+from tests.benchmarks.processes import Result, Target, bare_server, databases, measure, server
 from tests.benchmarks.round_trips import count_round_trips
 from tests.benchmarks.workload import get, prepare
 
@@ -72,8 +72,9 @@ def _targets(connections: int) -> Iterator[list[Target]]:
         url = stack.enter_context(databases())
         asyncio.run(_floor_table(url))
         workload = asyncio.run(prepare())
-        floor_port, floor_pid = stack.enter_context(server("tests.benchmarks.floor:app", {"FLOOR_DATABASE_URL": url}))
-        port, pid = stack.enter_context(server("saas.main:create_app_from_env", {}, factory=True))
+        floor = {"FLOOR_DATABASE_URL": url}
+        floor_port, floor_pid = stack.enter_context(bare_server("tests.benchmarks.floor:app", floor))
+        port, pid = stack.enter_context(server("saas.main:create_app_from_env", {}))
         flow = Target("code flow", port, pid, workload.code_flow(), tuple({} for _ in range(connections)))
         measure(flow, seconds=0.1, connections=connections)  # leaves a refresh token on each connection
         yield [

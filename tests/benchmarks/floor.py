@@ -1,4 +1,4 @@
-"""What the product is measured against: bare FastAPI routes, run by the same server in the same run."""
+"""What the product is measured against: bare FastAPI routes on uvicorn as it comes, in the same run."""
 
 import os
 from collections.abc import AsyncIterator

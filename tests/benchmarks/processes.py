@@ -10,12 +10,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from saas.cli.listening import OPTIONS
 from saas.dev import embedded
 
 _START_SECONDS = 30
@@ -80,12 +81,24 @@ def databases(*, fast: bool = False) -> Iterator[str]:
             yield servers.database_url
 
 
+def bare_server(app: str, environment: Mapping[str, str]) -> AbstractContextManager[tuple[int, int]]:
+    """As uvicorn comes, with the quickest parts that it has; yields (port, pid)."""
+    return _uvicorn([app, "--http", "httptools", "--loop", "uvloop"], environment)
+
+
+def server(app: str, environment: Mapping[str, str]) -> AbstractContextManager[tuple[int, int]]:
+    """As `saas serve` runs what the factory `app` makes; yields (port, pid)."""
+    named = [f"--{name}={OPTIONS[name]}" for name in ("http", "loop", "ws")]
+    off = [f"--no-{name.replace('_', '-')}" for name in ("proxy_headers", "server_header") if not OPTIONS[name]]
+    return _uvicorn([app, "--factory", *named, *off], environment)
+
+
 @contextmanager
-def server(app: str, environment: Mapping[str, str], *, factory: bool = False) -> Iterator[tuple[int, int]]:
-    """A uvicorn worker on a free port; yields (port, pid)."""
+def _uvicorn(arguments: list[str], environment: Mapping[str, str]) -> Iterator[tuple[int, int]]:
+    """One worker on a free port of its own, and on one core."""
     port = _free_port()
-    command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--no-access-log", "--log-level", "warning"]
-    command += ["--loop", "uvloop", "--http", "httptools", *(["--factory"] if factory else [])]
+    quiet = ["--no-access-log", "--log-level=warning"]
+    command = [sys.executable, "-m", "uvicorn", *arguments, f"--port={port}", *quiet]
     process = subprocess.Popen(command, env={**os.environ, **environment})
     try:
         _pin(process.pid, 0)

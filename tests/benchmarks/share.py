@@ -27,8 +27,8 @@ def run(seconds: float, rounds: int, connections: int) -> dict[str, list[Result]
     with databases():
         workload = asyncio.run(prepare(_EVERY_KIND))
         with (
-            server(_APPS[WITH], _PATIENT, factory=True) as limited,
-            server(_APPS[WITHOUT], _PATIENT, factory=True) as free,
+            server(_APPS[WITH], _PATIENT) as limited,
+            server(_APPS[WITHOUT], _PATIENT) as free,
         ):
             step = workload.api_request(limited[0])
             targets = [Target(name, *where, (step,)) for name, where in ((WITH, limited), (WITHOUT, free))]

@@ -116,7 +116,7 @@ def measure_counts(
     """With a server of its own, so that it begins without memories."""
     # Valkey is not what is measured: without the limiter's haste, a busy machine does not bring its fallback in.
     environment = {"SAAS_DATABASE_MAX_TENANTS": str(after), "SAAS_LIMITS_TIMEOUT": "5"}
-    with server(_APP, environment, factory=True) as (port, pid):
+    with server(_APP, environment) as (port, pid):
         targets = [
             Target(f"{count} tenants", port, pid, (_REQUEST,), choices=tuple(choices[:count])) for count in counts
         ]
