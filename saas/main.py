@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import fields
+from typing import Any
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from saas.access.guards import TOKEN_PATH
 from saas.access.middleware import BearerMiddleware
@@ -62,7 +64,7 @@ def create_app(settings: Settings, *, worker: bool = False) -> FastAPI:
             yield
 
     telemetry = settings.server.telemetry
-    app = FastAPI(
+    app = (FastAPI if telemetry else _Application)(
         title="SaaS backend",
         version="1",
         lifespan=lifespan,
@@ -91,6 +93,16 @@ def create_app(settings: Settings, *, worker: bool = False) -> FastAPI:
     app.add_exception_handler(PageError, handle_page_error)
     _add_middleware(app, services)
     return app
+
+
+class _Application(FastAPI):
+    """Without what FastAPI puts around our layers, for ours do the same: they answer errors, and limit bodies."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        layer: Any = super().build_middleware_stack()
+        while not isinstance(layer, AnswerHeadersMiddleware):
+            layer = layer.app
+        return layer
 
 
 def create_app_from_env() -> FastAPI:

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -71,7 +70,6 @@ def is_slug(value: str) -> bool:
     return _SLUG.fullmatch(value) is not None
 
 
-@lru_cache(maxsize=4096)  # it is asked of each request's host
 def is_host(value: str) -> bool:
     """Whether a tenant could be reached at this canonical host: bounded, and nothing that a database refuses."""
     return len(value) <= _MAX_HOST and all(map(_LABEL.fullmatch, value.split(".")))

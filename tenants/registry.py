@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -85,8 +86,8 @@ class Registry:
 
     async def by_host(self, host: str) -> Tenant | None:
         """The tenant that is reached at this host, or was before it was renamed, whatever its status; cached."""
-        canonical = normalize_host(host)
-        return await self._hosts.get(canonical) if is_host(canonical) else None
+        canonical = _canonical(host)
+        return await self._hosts.get(canonical) if canonical is not None else None
 
     async def by_slug(self, slug: str) -> Tenant | None:
         """The tenant of this name, or that had it before it was renamed, whatever its status; cached."""
@@ -220,6 +221,13 @@ def _tenants() -> _Tenants:
         func.array(domains.correlate(TenantRow).scalar_subquery(), type_=ARRAY(Text())),
         func.now(),
     ).join(PlanVersionRow, and_(PlanVersionRow.name == TenantRow.plan, PlanVersionRow.version == version))
+
+
+@lru_cache(maxsize=4096)  # the same few hundred come again and again
+def _canonical(host: str) -> str | None:
+    """None where no tenant could be there."""
+    canonical = normalize_host(host)
+    return canonical if is_host(canonical) else None
 
 
 def _not_found(slug: str) -> TenantNotFound:

@@ -9,7 +9,6 @@ then undone by the server, so the request can begin anew, this time with nothing
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, Final
 
 import asyncpg
@@ -30,16 +29,55 @@ _ERROR: Final = 500
 _WROTE: Final = "tenants.wrote"
 
 
-@dataclass(slots=True)
 class Attempt:
-    """One try at a request: what its transactions tell of it."""
+    """One try at a request: what its transactions tell of it, what was read and what was answered."""
 
-    #: Nothing that was prepared before may be used.
-    fresh: bool = False
-    #: A transaction met a stale statement, and was undone.
-    stale: bool = False
-    #: A transaction may have changed something, and was committed.
-    wrote: bool = False
+    __slots__ = ("_messages", "_method", "_receive", "_send", "_size", "fresh", "stale", "started", "wrote")
+
+    def __init__(self, method: str, receive: Receive, send: Send, *, fresh: bool = False) -> None:
+        self._method = method
+        self._receive = receive
+        self._send = send
+        #: The body as it comes, kept for a second reading; None where it is too long.
+        self._messages: list[Message] | None = []
+        self._size = 0
+        #: Nothing that was prepared before may be used.
+        self.fresh = fresh
+        #: A transaction met a stale statement, and was undone.
+        self.stale = False
+        #: A transaction may have changed something, and was committed.
+        self.wrote = False
+        #: The answer has begun.
+        self.started = False
+
+    def may_be_repeated(self) -> bool:
+        """Whether that is as if this attempt had never been."""
+        unseen = not self.started and self._messages is not None
+        return self.stale and unseen and (self._method in _SAFE or not self.wrote)
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if self._messages is not None:
+            self._size += len(message.get("body", b""))
+            self._messages.append(message)
+            if self._size > _MAX_KEPT:
+                self._messages = None
+        return message
+
+    async def send(self, message: Message) -> None:
+        if not self.started and message["type"] == "http.response.start":
+            if message["status"] >= _ERROR and self.may_be_repeated():
+                raise _Again
+            self.started = True
+        await self._send(message)
+
+    def replay(self) -> Receive:
+        kept = iter(self._messages or ())
+
+        async def receive() -> Message:
+            return next(kept, None) or await self._receive()
+
+        return receive
 
 
 _current: Final[ContextVar[Attempt | None]] = ContextVar("tenants.attempt", default=None)
@@ -105,57 +143,17 @@ class FreshAttemptMiddleware:
             await self._app(scope, receive, send)
             return
         before = dict(scope)
-        body = _Kept(receive)
-        attempt, started = Attempt(), False
-
-        async def watch(message: Message) -> None:
-            nonlocal started
-            if not started and message["type"] == "http.response.start":
-                if message["status"] >= _ERROR and may_repeat():
-                    raise _Again
-                started = True
-            await send(message)
-
-        def may_repeat() -> bool:
-            return attempt.stale and not started and body.whole and (scope["method"] in _SAFE or not attempt.wrote)
-
+        attempt = Attempt(scope["method"], receive, send)
         token = _current.set(attempt)
         try:
-            await self._app(scope, body.receive, watch)
+            await self._app(scope, attempt.receive, attempt.send)
         except Exception:
-            if not may_repeat():
+            if not attempt.may_be_repeated():
                 raise
             scope.clear()
             scope.update(before)
-            _current.set(Attempt(fresh=True))
-            await self._app(scope, body.replay(), send)
+            replay = attempt.replay()
+            _current.set(Attempt(scope["method"], replay, send, fresh=True))
+            await self._app(scope, replay, send)
         finally:
             _current.reset(token)
-
-
-class _Kept:
-    """The body as it comes, kept for a second reading."""
-
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self._messages: list[Message] = []
-        self._size = 0
-        self.whole = True
-
-    async def receive(self) -> Message:
-        message = await self._receive()
-        if self.whole:
-            self._size += len(message.get("body", b""))
-            self.whole = self._size <= _MAX_KEPT
-            self._messages.append(dict(message))
-            if not self.whole:
-                self._messages.clear()
-        return message
-
-    def replay(self) -> Receive:
-        kept = iter(self._messages)
-
-        async def receive() -> Message:
-            return next(kept, None) or await self._receive()
-
-        return receive

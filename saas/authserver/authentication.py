@@ -1,15 +1,15 @@
 """Client authentication: RFC 6749 section 2.3; public clients name themselves and no more."""
 
-import base64
-import binascii
 import time
+from binascii import Error as MalformedBase64
+from binascii import a2b_base64
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
-from urllib.parse import unquote_plus
 
 from saas.authserver import assertion
 from saas.authserver.client import NOBODY, Client
 from saas.authserver.errors import InvalidClient, InvalidRequest
+from saas.authserver.forms import form_decoded
 from saas.authserver.store import ClientStore
 
 
@@ -88,13 +88,9 @@ def _basic(authorization: str) -> Credentials:
     if scheme.lower() != "basic":
         raise InvalidClient("The Authorization header must use the scheme Basic")
     try:
-        client_id, colon, secret = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+        client_id, colon, secret = a2b_base64(encoded.strip(), strict_mode=True).decode().partition(":")
         if not colon:
             raise InvalidClient("The Authorization header is malformed")
-        return Credentials(
-            "client_secret_basic",
-            unquote_plus(client_id, errors="strict"),
-            unquote_plus(secret, errors="strict"),
-        )
-    except (binascii.Error, UnicodeError) as error:
+        return Credentials("client_secret_basic", form_decoded(client_id), form_decoded(secret))
+    except (MalformedBase64, UnicodeError) as error:
         raise InvalidClient("The Authorization header is malformed") from error

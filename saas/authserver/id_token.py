@@ -1,6 +1,5 @@
 """ID tokens (OpenID Connect Core section 2): made for token responses, and read when one comes back as a hint."""
 
-import base64
 import hashlib
 import json
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from joserfc.jwk import Key
 from saas.authserver.authorization import Authorization
 from saas.authserver.claims import CLAIMS_OF, claims_of
 from saas.authserver.scopes import OPENID
-from saas.authserver.signing import ALGORITHMS, sign
+from saas.kit.signing import ALGORITHMS, Signer, base64url
 
 METADATA: Final[dict[str, Any]] = {
     "subject_types_supported": ["public"],
@@ -29,15 +28,16 @@ METADATA: Final[dict[str, Any]] = {
 }
 _MAX_HINT: Final = 8192
 
-SigningKeyOf = Callable[[str], tuple[str, Key]]
+#: Gives what signs by an algorithm.
+SignerFor = Callable[[str], Signer]
 
 
 @dataclass(frozen=True, slots=True)
 class IdTokens:
-    """Of one issuer at the Unix time `now`. `signing_key` gives kid and key for an algorithm; `ttl` is in seconds."""
+    """Of one issuer at the Unix time `now`; `ttl` is in seconds."""
 
     issuer: str
-    signing_key: SigningKeyOf
+    signer_for: SignerFor
     ttl: int
     now: int
 
@@ -67,8 +67,7 @@ class IdTokens:
             claims["sid"] = str(authorization.session_id)
         if authorization.person is not None:
             claims |= claims_of(authorization.person, authorization.scopes)
-        algorithm = authorization.client.id_token_signed_response_alg
-        return sign("JWT", claims, algorithm, *self.signing_key(algorithm))
+        return self.signer_for(authorization.client.id_token_signed_response_alg).sign("JWT", claims)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ def read_hint(token: str, issuer: str, verification_key: Callable[[str], Key | N
 def at_hash(access_token: str) -> str:
     """Section 3.1.3.6: the left half of the SHA-256, in base64url."""
     half = hashlib.sha256(access_token.encode()).digest()[:16]
-    return base64.urlsafe_b64encode(half).rstrip(b"=").decode()
+    return base64url(half).decode()
 
 
 def _verified(token: str, verification_key: Callable[[str], Key | None]) -> dict[str, Any] | None:

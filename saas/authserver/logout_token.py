@@ -4,8 +4,7 @@ import secrets
 from typing import Any, Final
 
 from saas.authserver.client import Client
-from saas.authserver.id_token import SigningKeyOf
-from saas.authserver.signing import sign
+from saas.authserver.id_token import SignerFor
 
 METADATA: Final[dict[str, Any]] = {
     "backchannel_logout_supported": True,
@@ -17,9 +16,7 @@ _TTL: Final = 120
 _JTI_BYTES: Final = 16
 
 
-def logout_token(
-    issuer: str, client: Client, *, subject: str, session_id: str, signing_key: SigningKeyOf, now: int
-) -> str:
+def logout_token(issuer: str, client: Client, *, subject: str, session_id: str, signer_for: SignerFor, now: int) -> str:
     """Signed as the client's ID tokens are. It has no nonce, so that it can be taken for none of them."""
     claims = {
         "iss": issuer,
@@ -31,5 +28,4 @@ def logout_token(
         "events": {_EVENT: {}},
         "sid": session_id,
     }
-    algorithm = client.id_token_signed_response_alg
-    return sign("logout+jwt", claims, algorithm, *signing_key(algorithm))
+    return signer_for(client.id_token_signed_response_alg).sign("logout+jwt", claims)

@@ -2,32 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Final
-from urllib.parse import parse_qsl
 
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload, OAuth2Request
 
 from saas.authserver.authentication import Credentials, credentials_of
 from saas.authserver.errors import InvalidRequest
 
-#: Bytes of a form, its fields, characters of a value: room for a signed assertion, not for more.
-MAX_FORM: Final = 32_768
-_MAX_FIELDS: Final = 32
+#: Characters of a value: room for a signed assertion, not for more.
 _MAX_VALUE: Final = 8_192
-_FORM_TYPE: Final = "application/x-www-form-urlencoded"
-
-
-def parse_form(content_type: str | None, body: bytes) -> list[tuple[str, str]]:
-    """The fields of a form in UTF-8, in their order. Raises InvalidRequest."""
-    if (content_type or "").partition(";")[0].strip().lower() != _FORM_TYPE:
-        raise InvalidRequest(f"The Content-Type must be {_FORM_TYPE}")
-    if len(body) > MAX_FORM:
-        raise InvalidRequest(f"The form is larger than {MAX_FORM} bytes")
-    try:
-        # The colon of a scope is what nearly every form has encoded, and decoding the usual way takes its time.
-        text = body.decode().replace("%3A", ":")
-        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
-    except ValueError as error:  # UnicodeDecodeError is one too
-        raise InvalidRequest(f"The form is not UTF-8, or has more than {_MAX_FIELDS} fields") from error
 
 
 class FormRequest(OAuth2Request):  # type: ignore[misc] # Authlib has no types

@@ -1,19 +1,16 @@
 """Token responses, and the access tokens in them: JWT after RFC 9068, signed through joserfc."""
 
-import secrets
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
-
-from joserfc.jwk import Key
 
 from saas.authserver.authorization import Authorization
 from saas.authserver.client import Client
 from saas.authserver.errors import InvalidScope
 from saas.authserver.refresh import RefreshToken
 from saas.authserver.scopes import IDENTITY_SCOPES
-from saas.authserver.signing import sign
+from saas.kit.signing import Signer, base64url
 
-SIGNING_ALGORITHM: Final = "ES256"
 _JTI_BYTES: Final = 16
 
 #: Adds to the response that an authorization yields, before it is stored and sent: an ID token, say.
@@ -21,12 +18,11 @@ Extension = Callable[[Authorization, dict[str, Any]], None]
 
 
 class Issuer(NamedTuple):
-    """Who issues: a tenant's address, its id, its active ES256 key, and how many seconds its tokens live."""
+    """Who issues: a tenant's address, its id, its active ES256 key, and how many seconds its access tokens live."""
 
     url: str
     tenant_id: str
-    kid: str
-    key: Key
+    signer: Signer
     access_ttl: int
 
 
@@ -84,10 +80,10 @@ class TokenResponses:
             "client_id": client.client_id,
             "iat": self._now,
             "exp": self._now + issuer.access_ttl,
-            "jti": secrets.token_urlsafe(_JTI_BYTES),
+            "jti": base64url(os.urandom(_JTI_BYTES)).decode(),
             "tenant": issuer.tenant_id,
         }
-        return sign("at+jwt", claims, SIGNING_ALGORITHM, issuer.kid, issuer.key)
+        return issuer.signer.sign("at+jwt", claims)
 
 
 def _own_scope(client: Client, scope: str | None) -> str:

@@ -8,10 +8,9 @@ from uuid import UUID
 from joserfc.jwk import ECKey, Key, RSAKey, import_key
 
 from saas.kit.crypto import Sealer
+from saas.kit.signing import ALGORITHMS
 from tenants.base import new_id
 
-#: The JWS algorithms for which a tenant can have keys; every tenant has one for the first of them.
-ALGORITHMS: Final = ("ES256", "RS256")
 #: RFC 7518 section 3.3 wants at least these.
 _RSA_BITS: Final = 2048
 

@@ -7,16 +7,17 @@ from uuid import UUID
 
 from joserfc.jwk import Key
 
+from saas.kit.signing import Signer
+
 
 @dataclass(frozen=True, slots=True)
 class RingKey:
-    """One key that the tenant publishes. `private` is there for the active key alone."""
+    """One key that the tenant publishes. `signer` is there for the active key alone."""
 
     kid: str
-    algorithm: str
     public_jwk: Mapping[str, Any]
     public: Key
-    private: Key | None
+    signer: Signer | None
 
 
 class KeyRing:
@@ -27,22 +28,22 @@ class KeyRing:
         self.tenant_id = tenant_id
         self._jwks: dict[str, list[dict[str, Any]]] = {"keys": []}
         self._public: dict[str, Key] = {}
-        self._signing: dict[str, tuple[str, Key]] = {}
+        self._signers: dict[str, Signer] = {}
         for key in keys:
             self._jwks["keys"].append(dict(key.public_jwk))
             self._public[key.kid] = key.public
-            if key.private is not None:
-                self._signing.setdefault(key.algorithm, (key.kid, key.private))
+            if key.signer is not None:
+                self._signers.setdefault(key.signer.algorithm, key.signer)
 
     @property
     def algorithms(self) -> tuple[str, ...]:
         """The JWS algorithms that the tenant can sign with now."""
-        return tuple(self._signing)
+        return tuple(self._signers)
 
-    def signing_key(self, algorithm: str = "ES256") -> tuple[str, Key]:
-        """The kid and the private key of the active key. Raises LookupError where there is none."""
+    def signer(self, algorithm: str = "ES256") -> Signer:
+        """The active key. Raises LookupError where there is none."""
         try:
-            return self._signing[algorithm]
+            return self._signers[algorithm]
         except KeyError:
             raise LookupError(
                 f"The tenant {self.tenant_id} has no active {algorithm} key: "

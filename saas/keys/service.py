@@ -10,11 +10,12 @@ from sqlalchemy import Row, Table, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from saas.audit.service import Target, record
-from saas.keys.material import ALGORITHMS, generate, open_private, row_values
+from saas.keys.material import generate, open_private, row_values
 from saas.keys.models import SigningKeyRow
 from saas.keys.ring import KeyRing, RingKey
 from saas.kit.clock import Clock, utc_now
 from saas.kit.crypto import Sealer
+from saas.kit.signing import ALGORITHMS, Signer
 from tenants.cache import Cache
 from tenants.changes import Changes, mark_changed
 from tenants.database import Database, HasSchema
@@ -105,5 +106,7 @@ class KeyService:
     def _open(self, tenant_id: UUID, row: Row[str, str, bytes]) -> RingKey:
         status, public_jwk, sealed = row
         jwk = json.loads(public_jwk)
-        private = open_private(sealed, jwk, self._sealer, tenant_id) if status == "active" else None
-        return RingKey(jwk["kid"], jwk["alg"], jwk, import_key(jwk), private)
+        signer = None
+        if status == "active":
+            signer = Signer(jwk["kid"], jwk["alg"], open_private(sealed, jwk, self._sealer, tenant_id))
+        return RingKey(jwk["kid"], jwk, import_key(jwk), signer)

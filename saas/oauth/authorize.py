@@ -18,9 +18,9 @@ from saas.authserver.authorization import Authorization, Holder, granted
 from saas.authserver.authorization_request import AuthorizationRequest
 from saas.authserver.destination import Destination, Parameters, Undeliverable
 from saas.authserver.errors import AccessDenied, OAuth2Error
+from saas.authserver.forms import parse_form
 from saas.authserver.interaction import must_consent, must_sign_in
 from saas.authserver.pushed_request import unknown
-from saas.authserver.request import parse_form
 from saas.identity.browser import page
 from saas.identity.cookies import read_cookie
 from saas.identity.signed_in import SignedIn

@@ -65,7 +65,7 @@ class BackchannelLogout:
             delivery.client,
             subject=delivery.subject,
             session_id=str(delivery.session_id),
-            signing_key=ring.signing_key,
+            signer_for=ring.signer,
             now=int(self._clock().timestamp()),
         )
         try:

@@ -9,7 +9,7 @@ from saas.authserver import assertion, device, resources
 from saas.authserver.client_keys import UnusableKeys, checked_set
 from saas.authserver.grants import AUTH_METHODS, GRANT_TYPES
 from saas.authserver.redirect_uris import problem_with
-from saas.authserver.signing import ALGORITHMS
+from saas.kit.signing import ALGORITHMS
 from saas.oauth.errors import InvalidClientDefinition
 from saas.oauth.kinds import KINDS, problem_with_redirect
 

@@ -11,8 +11,9 @@ from saas.authserver import assertion
 from saas.authserver.authentication import authenticate
 from saas.authserver.client import Client
 from saas.authserver.errors import InvalidClient, InvalidRequest
+from saas.authserver.forms import MAX_FORM, parse_form
 from saas.authserver.grants import AUTH_METHODS
-from saas.authserver.request import MAX_FORM, FormRequest, parse_form
+from saas.authserver.request import FormRequest
 from saas.authserver.server import ProtocolResponse
 from saas.kit.clock import utc_now
 from saas.oauth.grants.assertions import use
@@ -40,7 +41,7 @@ async def read_request(request: Request) -> FormRequest:
             key, text = name.decode("latin-1"), value.decode("latin-1")
             headers[key] = f"{headers[key]}, {text}" if key in headers else text
     form = parse_form(headers.get("content-type"), await read_body(request))
-    return FormRequest(request.method, tenant.issuer + request.scope["path"], headers, form)
+    return FormRequest(request.scope["method"], tenant.issuer + request.scope["path"], headers, form)
 
 
 async def authenticated_request(request: Request, endpoint: str) -> tuple[FormRequest, Client]:

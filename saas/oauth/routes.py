@@ -17,10 +17,10 @@ from saas.authserver.grants import needs_storage
 from saas.authserver.id_token import IdTokens
 from saas.authserver.metadata import metadata
 from saas.authserver.server import Server, error_response
-from saas.authserver.signing import ALGORITHMS
 from saas.authserver.tokens import Issuer
 from saas.keys.ring import KeyRing
 from saas.kit.clock import utc_now
+from saas.kit.signing import ALGORITHMS
 from saas.oauth import authorize, device_authorization, logout, pushed_authorization, token_care, userinfo
 from saas.oauth.exchange import PUBLIC_HEADERS, read_client_request, sent
 from saas.oauth.store import ResolvedClient
@@ -39,11 +39,11 @@ async def token(request: Request) -> Response:
     ring: KeyRing = await state.keys.ring_with(tenant, algorithm)
     lifetimes = state.settings.tokens
     ttl = tenant.plan.token_seconds(lifetimes.access_ttl)
-    issuer = Issuer(tenant.issuer, str(tenant.id), *ring.signing_key(), ttl)
+    issuer = Issuer(tenant.issuer, str(tenant.id), ring.signer(), ttl)
     if not needs_storage(form.payload.grant_type):
         return sent(Server(issuer, ResolvedClient(client)).token(form))
     now = utc_now()
-    id_tokens = IdTokens(tenant.issuer, ring.signing_key, lifetimes.id_ttl, int(now.timestamp()))
+    id_tokens = IdTokens(tenant.issuer, ring.signer, lifetimes.id_ttl, int(now.timestamp()))
     server = partial(
         Server, issuer, ResolvedClient(client), lifetimes=lifetimes, extensions=[id_tokens.extend], now=now
     )

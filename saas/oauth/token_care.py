@@ -40,7 +40,7 @@ async def _answer(request: Request, endpoint: Any) -> Response:
     ring: KeyRing = await state.keys.ring(tenant)
     lifetimes = state.settings.tokens
     ttl = tenant.plan.token_seconds(lifetimes.access_ttl)
-    issuer = Issuer(tenant.issuer, str(tenant.id), *ring.signing_key(), ttl)
+    issuer = Issuer(tenant.issuer, str(tenant.id), ring.signer(), ttl)
 
     def work(storage: Storage) -> ProtocolResponse:
         server = Server(issuer, ResolvedClient(client), storage, lifetimes=lifetimes)

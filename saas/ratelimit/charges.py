@@ -8,13 +8,13 @@
 """
 
 import re
-from base64 import b64decode
+from binascii import a2b_base64
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
-from urllib.parse import unquote_plus
 
 from starlette.types import Scope
 
+from saas.authserver.forms import form_decoded
 from saas.ratelimit.costs import Weight
 from saas.ratelimit.decision import Limit
 from saas.ratelimit.errors import USAGE_PATH
@@ -86,7 +86,7 @@ def _claimed_client(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"authorization" and value[:6].lower() == b"basic ":
             try:
-                said = unquote_plus(b64decode(value[6:], validate=True).partition(b":")[0].decode())
+                said = form_decoded(a2b_base64(value[6:], strict_mode=True).partition(b":")[0].decode())
             except ValueError:
                 return ""
             return said if _CLIENT_ID.fullmatch(said) else ""

@@ -81,7 +81,7 @@ async def _token(services: Services, tenant: Tenant, client_id: str) -> str:
     """As the token endpoint would give it."""
     client, ring = await services.clients.find(tenant, client_id), await services.keys.ring(tenant)
     assert client is not None
-    issuer = Issuer(tenant.issuer, str(tenant.id), *ring.signing_key(), services.settings.tokens.access_ttl)
+    issuer = Issuer(tenant.issuer, str(tenant.id), ring.signer(), services.settings.tokens.access_ttl)
     responses = TokenResponses(issuer, (), int(time.time()))
     token: str = responses.of_client(client, _SCOPE, None)["access_token"]
     return token

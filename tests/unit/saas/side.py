@@ -11,7 +11,7 @@ from joserfc.jwk import ECKey
 from sqlalchemy import text
 
 from saas.authserver.assertion import METHOD, TYPE
-from saas.authserver.signing import sign
+from saas.kit.signing import Signer
 from saas.services import Services
 from tenants.registry import Tenant
 from tests.factories import CALLBACK, AppFactory, MachineFactory
@@ -56,9 +56,9 @@ class Side:
     async def forge(self, victim: "Side", kind: str, kid_of: "Side") -> str:
         """What a token of the victim says, signed by the key of this side under somebody's kid."""
         claims = claims_of(victim.tokens["id_token" if kind == "JWT" else "access_token"])
-        kid = (await kid_of.services.keys.ring(kid_of.tenant)).signing_key()[0]
-        key = (await self.services.keys.ring(self.tenant)).signing_key()[1]
-        return sign(kind, claims, "ES256", kid, key)
+        kid = (await kid_of.services.keys.ring(kid_of.tenant)).signer().kid
+        key = (await self.services.keys.ring(self.tenant)).signer().key
+        return Signer(kid, "ES256", key).sign(kind, claims)
 
     async def state(self) -> dict[str, str]:
         """A digest of each table of the tenant."""

@@ -46,7 +46,8 @@ class World:
     app: FastAPI = field(default_factory=FastAPI)
 
     async def signing_key(self, tenant: Tenant) -> tuple[str, Key]:
-        return (await self.keys.ring(tenant)).signing_key()
+        signer = (await self.keys.ring(tenant)).signer()
+        return signer.kid, signer.key
 
     def claims(self, tenant: Tenant, /, **changed: Any) -> dict[str, Any]:
         """What a good token says, but for `changed`; None leaves a claim out."""

@@ -13,14 +13,16 @@ from joserfc.jwk import ECKey
 from saas.authserver.authentication import authenticate, credentials_of
 from saas.authserver.client import Client, ClientSecret
 from saas.authserver.errors import InvalidClient, InvalidRequest
+from saas.authserver.forms import parse_form
 from saas.authserver.grants import GRANT_TYPES
-from saas.authserver.request import FormRequest, parse_form
+from saas.authserver.request import FormRequest
 from saas.authserver.server import ProtocolResponse, Server
 from saas.authserver.tokens import Issuer
 from saas.kit.crypto import digest
+from saas.kit.signing import Signer
 
 KEY = ECKey.generate_key("P-256")
-ISSUER = Issuer("http://acme.localhost:8000", "tenant-1", KEY.thumbprint(), KEY, 300)
+ISSUER = Issuer("http://acme.localhost:8000", "tenant-1", Signer(KEY.thumbprint(), "ES256", KEY), 300)
 GRANT = ("grant_type", "client_credentials")
 
 

@@ -24,11 +24,11 @@ def keys(services: Services) -> KeyService:
 
 async def test_what_the_ring_signs_the_published_keys_verify(keys: KeyService, tenant: Tenant) -> None:
     ring = await keys.ring(tenant)
-    kid, key = ring.signing_key()
-    token = jwt.encode({"alg": "ES256", "kid": kid}, {"sub": "x"}, key)
+    signer = ring.signer()
+    token = jwt.encode({"alg": "ES256", "kid": signer.kid}, {"sub": "x"}, signer.key)
     published = KeySet.import_key_set({"keys": ring.jwks()["keys"]})
     assert jwt.decode(token, published, algorithms=["ES256"]).claims == {"sub": "x"}
-    verification_key = ring.verification_key(kid)
+    verification_key = ring.verification_key(signer.kid)
     assert verification_key is not None
     assert not verification_key.is_private
 
@@ -45,7 +45,7 @@ async def test_only_public_members_are_published_and_the_kid_is_the_thumbprint(
 async def test_create_first_does_nothing_where_a_key_is_active(
     services: Services, keys: KeyService, tenant: Tenant
 ) -> None:
-    before = (await keys.ring(tenant)).signing_key()[0]
+    before = (await keys.ring(tenant)).signer().kid
     async with services.database.tenant_session(tenant) as session:
         await keys.create_first(session, tenant.id)
     async with services.database.tenant_session(tenant) as session:
@@ -53,9 +53,9 @@ async def test_create_first_does_nothing_where_a_key_is_active(
 
 
 async def test_tenants_share_no_key(keys: KeyService, tenant: Tenant, other_tenant: Tenant) -> None:
-    kid = (await keys.ring(tenant)).signing_key()[0]
+    kid = (await keys.ring(tenant)).signer().kid
     ring = await keys.ring(other_tenant)
-    assert ring.signing_key()[0] != kid
+    assert ring.signer().kid != kid
     assert ring.verification_key(kid) is None
 
 
@@ -74,13 +74,13 @@ async def test_a_private_key_copied_to_another_tenant_does_not_open(
 async def test_only_the_active_key_signs_and_retired_keys_are_gone(
     services: Services, keys: KeyService, tenant: Tenant
 ) -> None:
-    kid = (await keys.ring(tenant)).signing_key()[0]
+    kid = (await keys.ring(tenant)).signer().kid
     for status in ("next", "retiring"):
         ring = await _ring_where_the_key_is(status, services, keys, tenant)
         assert [jwk["kid"] for jwk in ring.jwks()["keys"]] == [kid]
         assert ring.algorithms == ()
         with pytest.raises(LookupError, match="no active ES256 key"):
-            ring.signing_key()
+            ring.signer()
     ring = await _ring_where_the_key_is("retired", services, keys, tenant)
     assert ring.jwks() == {"keys": []}
     assert ring.verification_key(kid) is None
@@ -103,7 +103,7 @@ async def test_a_change_in_another_process_drops_the_ring(services: Services, te
         await services.keys.create_first(session, tenant.id)
     assert await keys.ring(tenant) is first
     here.received(Change(1, frozenset({tenant.id})).dump())
-    assert (await keys.ring(tenant)).signing_key()[0] != first.signing_key()[0]
+    assert (await keys.ring(tenant)).signer().kid != first.signer().kid
 
 
 async def test_a_previous_master_key_still_opens(services: Services, settings: Settings, tenant: Tenant) -> None:

@@ -8,7 +8,6 @@ import httpx
 import pytest
 from joserfc import jwt
 
-from saas.authserver.signing import sign
 from saas.identity.cookies import cookie_name
 from tenants.registry import Tenant
 from tests.unit.saas.identity.world import Browser
@@ -68,13 +67,13 @@ async def test_an_expired_hint_is_a_hint(flow: Flow, tenant: Tenant, app: App) -
     _, browser = await flow.person(tenant)
     claims = await _claims(flow, tenant, await _hint(browser, app))
     claims["exp"] = claims["iat"] - timedelta(days=3).days * 86_400
-    hint = sign("JWT", claims, "ES256", *(await flow.people.services.keys.ring(tenant)).signing_key())
+    hint = (await flow.people.services.keys.ring(tenant)).signer().sign("JWT", claims)
     _is_back(await _go(browser, id_token_hint=hint, post_logout_redirect_uri=BACK))
 
 
 async def _claims(flow: Flow, tenant: Tenant, token: str) -> dict[str, Any]:
     ring = await flow.people.services.keys.ring(tenant)
-    key = ring.verification_key(ring.signing_key()[0])
+    key = ring.verification_key(ring.signer().kid)
     assert key is not None
     return dict(jwt.decode(token, key, algorithms=["ES256"]).claims)
 
@@ -119,11 +118,11 @@ async def test_hints_that_prove_nothing_ask_and_lead_nowhere_by_themselves(
     hints = {
         "another person's": await _hint(attacker, app),
         "another tenant's": await _hint(stranger, foreign),
-        "signed by another tenant": sign("JWT", claims, "ES256", *other_ring.signing_key()),
-        "of another session": sign("JWT", {**claims, "sid": "x"}, "ES256", *ring.signing_key()),
-        "of another issuer": sign("JWT", {**claims, "iss": other_tenant.issuer}, "ES256", *ring.signing_key()),
+        "signed by another tenant": other_ring.signer().sign("JWT", claims),
+        "of another session": ring.signer().sign("JWT", {**claims, "sid": "x"}),
+        "of another issuer": ring.signer().sign("JWT", {**claims, "iss": other_tenant.issuer}),
         "an access token": tokens["access_token"],
-        "a logout token": sign("logout+jwt", claims, "ES256", *ring.signing_key()),
+        "a logout token": ring.signer().sign("logout+jwt", claims),
         "changed": tokens["id_token"][:-6] + "AAAAAA",
         "nonsense": "a.b.c",
         "unsigned": "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0." + tokens["id_token"].split(".")[1] + ".",

@@ -27,6 +27,7 @@ from saas.authserver.store import NewFamily, Storage
 from saas.authserver.tokens import Issuer
 from saas.kit.clock import utc_now
 from saas.kit.crypto import Sealer
+from saas.kit.signing import Signer
 from saas.oauth.grants.revocations import Revocations
 from saas.oauth.store import GrantStorage, ResolvedClient
 from saas.settings import TokensSettings
@@ -37,7 +38,7 @@ from tests.unit.saas.oauth.flow import CATALOGUE, Flow
 
 T = TypeVar("T")
 
-KEY = ECKey.generate_key("P-256")
+SIGNER = Signer("key", "ES256", ECKey.generate_key("P-256"))
 LIFETIMES = TokensSettings(refresh_idle=600, refresh_absolute=2000, refresh_grace=30)
 SCOPES = ("offline_access", "projects:read", "projects:write")
 STATES = st.sampled_from([(), ("projects:read",), ("projects:read", "projects:write")])
@@ -257,7 +258,7 @@ class RefreshFamilies(RuleBasedStateMachine):
     def _post(self, token: str, client: Client, scope: tuple[str, ...]) -> tuple[int, dict[str, Any]]:
         form = [("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", client.client_id)]
         request = FormRequest("POST", "https://acme.example/oauth2/token", {}, [*form, ("scope", " ".join(scope))])
-        issuer = Issuer("https://acme.example", str(self.world.tenant.id), KEY.thumbprint(), KEY, LIFETIMES.access_ttl)
+        issuer = Issuer("https://acme.example", str(self.world.tenant.id), SIGNER, LIFETIMES.access_ttl)
 
         def work(storage: Storage) -> Any:
             return Server(issuer, ResolvedClient(client), storage, lifetimes=LIFETIMES, now=self.now).token(request)

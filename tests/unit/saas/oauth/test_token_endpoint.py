@@ -24,7 +24,7 @@ async def test_a_token_by_basic(world: World, http: AsyncClient, client: NewClie
     decoded = await decode(http, token)
     assert decoded.header["typ"] == "at+jwt"
     assert decoded.header["alg"] == "ES256"
-    assert decoded.header["kid"] == (await world.keys.ring(world.acme)).signing_key()[0]
+    assert decoded.header["kid"] == (await world.keys.ring(world.acme)).signer().kid
     claims = decoded.claims
     assert abs(claims.pop("iat") - time.time()) < 5
     assert 595 <= claims.pop("exp") - time.time() <= 600
