@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import fields
+from importlib import import_module
 from typing import Any
 
 from fastapi import FastAPI
@@ -40,6 +41,7 @@ from saas.web.shortcut import ShortcutMiddleware
 from saas.worker.loop import working
 from tenants.middleware import TenantMiddleware
 from tenants.migrate.plan import readiness
+from tenants.migrate.render import TENANT
 from tenants.stale import FreshAttemptMiddleware
 from tenants.waiting import Waiting
 
@@ -54,6 +56,7 @@ def create_app(settings: Settings, *, worker: bool = False) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        _load_what_is_slow()
         for field in fields(Services):
             setattr(app.state, field.name, getattr(services, field.name))
         async with AsyncExitStack() as stack:
@@ -113,6 +116,12 @@ def create_app_from_env() -> FastAPI:
     app = create_app(settings)
     started()
     return app
+
+
+def _load_what_is_slow() -> None:
+    """What waits until it is needed, for a command may never need it: no request should be the one that waits."""
+    import_module("saas.identity.ceremonies")
+    _ = TENANT.older
 
 
 def _add_middleware(app: FastAPI, services: Services) -> None:
