@@ -6,7 +6,7 @@ from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
 from joserfc.jwk import ECKey, RSAKey, import_key
-from sqlalchemy import Row, Table, insert, select
+from sqlalchemy import Table, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from saas.audit.service import Target, record
@@ -19,9 +19,15 @@ from saas.kit.signing import ALGORITHMS, Signer
 from tenants.cache import Cache
 from tenants.changes import Changes, mark_changed
 from tenants.database import Database, HasSchema
+from tenants.direct import Record
+from tenants.statements import Statement
 
-_PUBLISHED: Final = ("active", "next", "retiring")
 _keys: Final[Table] = SigningKeyRow.metadata.tables[SigningKeyRow.__tablename__]
+_published: Final = Statement(
+    select(_keys.c.status, _keys.c.public_jwk, _keys.c.private_key)
+    .where(_keys.c.status != "retired")
+    .order_by(_keys.c.activated_at.desc(), _keys.c.id)
+)
 
 
 class HasKeys(HasSchema, Protocol):
@@ -96,14 +102,11 @@ class KeyService:
         return kid
 
     async def _load(self, place: _Place) -> KeyRing:
-        columns = (_keys.c.status, _keys.c.public_jwk, _keys.c.private_key)
-        async with self._database.tenant_session(place) as session:
-            rows = await session.execute(
-                select(*columns).where(_keys.c.status.in_(_PUBLISHED)).order_by(_keys.c.activated_at.desc(), _keys.c.id)
-            )
-            return KeyRing(place.tenant_id, [self._open(place.tenant_id, row) for row in rows])
+        async with self._database.direct(place, read_only=True) as direct:
+            rows = await direct.rows(_published)
+        return KeyRing(place.tenant_id, [self._open(place.tenant_id, row) for row in rows])
 
-    def _open(self, tenant_id: UUID, row: Row[str, str, bytes]) -> RingKey:
+    def _open(self, tenant_id: UUID, row: Record) -> RingKey:
         status, public_jwk, sealed = row
         jwk = json.loads(public_jwk)
         signer = None

@@ -1,10 +1,10 @@
 """The OAuth clients of a tenant: made, listed, rotated and revoked here; found through a cache."""
 
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from saas.access.scopes import ScopeCatalogue
@@ -24,7 +24,9 @@ from tenants.cache import Cache
 from tenants.caps import admit
 from tenants.changes import Changes, mark_changed
 from tenants.database import Database
+from tenants.direct import Record
 from tenants.registry import Tenant
+from tenants.statements import Statement
 
 _MAX_CLIENT_ID: Final = 255
 _BY_SECRET: Final = ("client_secret_basic", "client_secret_post")
@@ -32,23 +34,29 @@ _BY_SECRET: Final = ("client_secret_basic", "client_secret_post")
 _MAX_SECRETS: Final = 10
 MAX_OVERLAP: Final = timedelta(days=90)
 
-#: Of a client's row, what a Client is made of.
-_COLUMNS: Final = (
-    ClientRow.id,
-    ClientRow.client_id,
-    ClientRow.name,
-    ClientRow.grant_types,
-    ClientRow.scopes,
-    ClientRow.default_scopes,
-    ClientRow.token_endpoint_auth_method,
-    ClientRow.redirect_uris,
-    ClientRow.post_logout_redirect_uris,
-    ClientRow.first_party,
-    ClientRow.id_token_signed_response_alg,
-    ClientRow.backchannel_logout_uri,
-    ClientRow.jwks,
-    ClientRow.resources,
-    ClientRow.tokens_since,
+#: What a Client is made of, once for each of its secrets.
+_live: Final = Statement(
+    select(
+        ClientRow.id,
+        ClientRow.client_id,
+        ClientRow.name,
+        ClientRow.grant_types,
+        ClientRow.scopes,
+        ClientRow.default_scopes,
+        ClientRow.token_endpoint_auth_method,
+        ClientRow.redirect_uris,
+        ClientRow.post_logout_redirect_uris,
+        ClientRow.first_party,
+        ClientRow.id_token_signed_response_alg,
+        ClientRow.backchannel_logout_uri,
+        ClientRow.jwks,
+        ClientRow.resources,
+        ClientRow.tokens_since,
+        ClientSecretRow.digest,
+        ClientSecretRow.expires_at,
+    )
+    .outerjoin(ClientSecretRow, ClientSecretRow.client == ClientRow.id)
+    .where(ClientRow.client_id == bindparam("client_id"), ClientRow.revoked_at.is_(None))
 )
 #: Which count towards the plan's cap.
 LIVE: Final = select(ClientRow.id).where(ClientRow.revoked_at.is_(None))
@@ -189,36 +197,31 @@ class ClientService:
         return True
 
     async def _load(self, key: _Key) -> _Found | None:
-        query = (
-            select(*_COLUMNS, ClientSecretRow.digest, ClientSecretRow.expires_at)
-            .outerjoin(ClientSecretRow, ClientSecretRow.client == ClientRow.id)
-            .where(ClientRow.client_id == key.client_id, ClientRow.revoked_at.is_(None))
-        )
-        async with self._database.tenant_session(key) as session:
-            rows = (await session.execute(query)).all()
+        async with self._database.direct(key, read_only=True) as direct:
+            rows = await direct.rows(_live, client_id=key.client_id)
         if not rows:
             return None
-        secrets = tuple(_secret(row.digest, row.expires_at) for row in rows if row.digest is not None)
+        secrets = tuple(_secret(row["digest"], row["expires_at"]) for row in rows if row["digest"] is not None)
         return _Found(key.tenant_id, self._client(rows[0], secrets))
 
-    def _client(self, row: Any, secrets: tuple[ClientSecret, ...]) -> Client:
+    def _client(self, row: Record, secrets: tuple[ClientSecret, ...]) -> Client:
         return Client(
-            id=row.id,
-            client_id=row.client_id,
-            name=row.name,
-            grant_types=frozenset(row.grant_types),
-            auth_methods=_methods(row.token_endpoint_auth_method),
-            scopes=tuple(scope for scope in row.scopes if scope in self._catalogue),
-            default_scopes=tuple(scope for scope in row.default_scopes if scope in self._catalogue),
+            id=row["id"],
+            client_id=row["client_id"],
+            name=row["name"],
+            grant_types=frozenset(row["grant_types"]),
+            auth_methods=_methods(row["token_endpoint_auth_method"]),
+            scopes=tuple(scope for scope in row["scopes"] if scope in self._catalogue),
+            default_scopes=tuple(scope for scope in row["default_scopes"] if scope in self._catalogue),
             secrets=secrets,
-            redirect_uris=tuple(row.redirect_uris),
-            post_logout_redirect_uris=tuple(row.post_logout_redirect_uris),
-            first_party=row.first_party,
-            id_token_signed_response_alg=row.id_token_signed_response_alg,
-            backchannel_logout_uri=row.backchannel_logout_uri,
-            keys=read_set(row.jwks),
-            resources=tuple(row.resources),
-            tokens_since=None if row.tokens_since is None else row.tokens_since.timestamp(),
+            redirect_uris=tuple(row["redirect_uris"]),
+            post_logout_redirect_uris=tuple(row["post_logout_redirect_uris"]),
+            first_party=row["first_party"],
+            id_token_signed_response_alg=row["id_token_signed_response_alg"],
+            backchannel_logout_uri=row["backchannel_logout_uri"],
+            keys=read_set(row["jwks"]),
+            resources=tuple(row["resources"]),
+            tokens_since=None if row["tokens_since"] is None else row["tokens_since"].timestamp(),
         )
 
 
