@@ -29,6 +29,7 @@ from tenants.database import Database
 from tenants.migrate.runner import migrate_platform
 from tenants.registry import Tenant
 from tenants.warm import refill
+from tests import hashes
 from tests.factories import OWNER_PASSWORD, MachineFactory, NewTenantFactory
 from tests.leftovers import sweep
 from tests.processes import Server, run_server
@@ -53,6 +54,19 @@ class MakeMachine(Protocol):
 def pytest_runtestloop() -> None:
     """All tests are collected."""
     started()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_hashes() -> Iterator[None]:
+    with hashes.cheap():
+        yield
+
+
+@pytest.fixture
+def dear_hashes(cheap_hashes: None) -> Iterator[None]:
+    """Hashes that cost what they do in production."""
+    with hashes.dear():
+        yield
 
 
 @pytest.fixture(scope="session")

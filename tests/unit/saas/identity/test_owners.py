@@ -36,7 +36,7 @@ def test_spellings_of_one_address() -> None:
     assert email_key("Ann@Example.COM") == email_key("ann@example.com")
 
 
-async def test_hashes_are_argon2id_and_salted() -> None:
+async def test_hashes_are_argon2id_and_salted(dear_hashes: None) -> None:
     first, second = await hash_password("hunter2"), await hash_password("hunter2")
     assert first.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert first != second

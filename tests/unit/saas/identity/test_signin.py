@@ -49,7 +49,7 @@ class Spy:
 
 
 @pytest.fixture
-def spy(monkeypatch: pytest.MonkeyPatch, world: World) -> Iterator[Spy]:
+def spy(dear_hashes: None, monkeypatch: pytest.MonkeyPatch, world: World) -> Iterator[Spy]:
     spy = Spy()
     real: CryptContext = passwords._CONTEXT
 
@@ -111,7 +111,7 @@ async def test_nothing_tells_whether_an_account_exists(
 
 
 async def test_a_hash_with_old_parameters_is_replaced_at_sign_in(
-    world: World, browser: Browser, ann: User, tenant: Tenant
+    dear_hashes: None, world: World, browser: Browser, ann: User, tenant: Tenant
 ) -> None:
     old = CryptContext(["argon2"], argon2__type="ID", argon2__memory_cost=8192, argon2__time_cost=1)
     async with world.services.database.tenant_session(tenant) as session:

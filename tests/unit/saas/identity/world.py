@@ -48,16 +48,6 @@ OTHER_PASSWORD = "nine quiet rivers"
 EMAIL = "ann@people.example"
 
 
-#: What is hashed once, for all users that begin with it.
-_hashes: dict[str, str] = {}
-
-
-async def _hash(password: str) -> str:
-    if password not in _hashes:
-        _hashes[password] = await hash_password(password)
-    return _hashes[password]
-
-
 def comparable(answer: httpx.Response) -> dict[str, str]:
     """The headers, without those that differ from one answer to the next."""
     return {name: text for name, text in answer.headers.items() if name not in {"x-request-id", "content-length"}}
@@ -194,7 +184,7 @@ class World:
     async def add_user(
         self, tenant: Tenant, email: str = EMAIL, password: str | None = PASSWORD, roles: Sequence[str] = ("member",)
     ) -> User:
-        password_hash = None if password is None else await _hash(password)
+        password_hash = None if password is None else await hash_password(password)
         async with self.services.database.tenant_session(tenant) as session:
             return await self.users.create(
                 session, tenant, **PersonFactory(email=email, roles=roles, password_hash=password_hash)
