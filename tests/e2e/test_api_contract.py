@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +13,7 @@ from tenants.overrides import set_overrides
 from tenants.registry import Tenant
 from tests.conftest import MakeTenant
 from tests.factories import MachineFactory
-from tests.processes import Server, run_server
+from tests.processes import Server
 
 _CONFIG: Final = Path(__file__).with_name("schemathesis.toml")
 #: What repeats a run.
@@ -24,17 +23,16 @@ _NO_LIMIT: Final = {"requests_per_minute": "1000000", "burst": "100000", "reques
 
 
 async def test_every_answer_is_one_that_the_document_promises(
-    environment: Mapping[str, str], services: Services, make_tenant: MakeTenant, tmp_path: Path
+    server: Server, services: Services, make_tenant: MakeTenant, tmp_path: Path
 ) -> None:
     tenant = await make_tenant()
     async with services.database.platform_session() as session:
         await set_overrides(session, tenant.slug, _NO_LIMIT, None)
-    with run_server(environment) as server:
-        (_, other), (token, _) = [await _machine(services, server, tenant) for _ in range(2)]
-        with server.client(tenant) as client:
-            (tmp_path / "openapi.json").write_bytes(client.get("/openapi.json").content)
-        (tmp_path / _CONFIG.name).write_text(_CONFIG.read_text().replace("OTHER_CLIENT", other))
-        _attack(tmp_path, server, tenant, token)
+    (_, other), (token, _) = [await _machine(services, server, tenant) for _ in range(2)]
+    with server.client(tenant) as client:
+        (tmp_path / "openapi.json").write_bytes(client.get("/openapi.json").content)
+    (tmp_path / _CONFIG.name).write_text(_CONFIG.read_text().replace("OTHER_CLIENT", other))
+    _attack(tmp_path, server, tenant, token)
 
 
 async def _machine(services: Services, server: Server, tenant: Tenant) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 """An administrator looks after people and roles in Chromium: invites, gives rights, helps; without scripts too."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
@@ -11,7 +11,7 @@ from tenants.registry import Tenant
 from tests.conftest import MakeTenant
 from tests.e2e.administrator import add_ann, seen, sign_in, visiting
 from tests.e2e.browser import complaints
-from tests.processes import Server, run_server
+from tests.processes import Server
 
 _LONG = "Maximiliane Freifrau von und zu Hohenstein-Bartenstein-Donaudampfschifffahrt"
 _LONG_EMAIL = "maximiliane.von-und-zu-hohenstein@mail.subsidiary.donaudampfschifffahrt.example.com"
@@ -22,13 +22,6 @@ _MANY = """
     FROM (SELECT number, 'p' || to_char(number, 'FM00000') || '@many.example' AS key
           FROM generate_series(1, 10000) AS number) AS people
 """
-
-
-@pytest.fixture(scope="module")
-def own_server(environment: dict[str, str], services: Services) -> Iterator[Server]:
-    """One that can send mail, if only to a page of its own."""
-    with run_server(environment | {"SAAS_MAIL_MAILBOX": "true"}) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +40,10 @@ async def acme(services: Services, make_tenant: MakeTenant) -> Tenant:
 
 @pytest.fixture
 async def context(
-    request: pytest.FixtureRequest, browser: Browser, acme: Tenant, own_server: Server
+    request: pytest.FixtureRequest, browser: Browser, acme: Tenant, server: Server
 ) -> AsyncIterator[BrowserContext]:
     scripts = getattr(request, "param", True)
-    async with visiting(browser, acme, own_server.port, scripts=scripts, width=360) as context:
+    async with visiting(browser, acme, server.port, scripts=scripts, width=360) as context:
         yield context
 
 

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -143,15 +142,3 @@ async def test_uses_the_servers_that_are_named(
     with dev.running(tmp_path, extra=named) as server:
         assert server.token("acme").status_code == 200
     assert set(os.listdir(tmp_path)) == {"demo.json", "master.key", "start.lock", "users.lock"}
-
-
-def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        done = dev.saas("dev", "--data", str(tmp_path / "data"), "--port", str(port))
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("Error: ")
-    assert done.stderr.count("\n") == 1
-    for word in (f"port {port}", "in use", "--port"):
-        assert word in done.stderr
-    assert not (tmp_path / "data").exists()

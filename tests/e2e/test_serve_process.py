@@ -14,7 +14,6 @@ import httpx
 import psutil
 
 from saas.services import Services
-from tenants.database import Database
 from tests.e2e import dev
 
 _SECONDS = 60
@@ -46,26 +45,17 @@ def _announced(process: "subprocess.Popen[str]") -> dict[str, int | str]:
     return document
 
 
-def test_serves_stops_by_sigterm_and_logs_json(environment: dict[str, str], services: Services, tmp_path: Path) -> None:
+def test_serves_logs_json_and_finishes_open_requests_before_it_stops_by_sigterm(
+    environment: dict[str, str], services: Services, tmp_path: Path
+) -> None:
     with _serve(environment, tmp_path / "log") as process:
         announced = _announced(process)
         assert announced["workers"] == 1
         assert announced["pid"] == process.pid
-        answer = httpx.get(f"http://127.0.0.1:{announced['port']}/readyz")
+        port = int(announced["port"])
+        answer = httpx.get(f"http://127.0.0.1:{port}/readyz")
         assert answer.status_code == 200
         assert "server" not in answer.headers
-        process.terminate()
-        assert process.wait(_SECONDS) == 0
-    events = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
-    assert "Serving" in {event["event"] for event in events}
-    assert all(event["timestamp"].endswith("Z") for event in events)
-
-
-def test_finishes_open_requests_before_it_stops(
-    environment: dict[str, str], services: Services, tmp_path: Path
-) -> None:
-    with _serve(environment, tmp_path / "log") as process:
-        port = int(_announced(process)["port"])
         with socket.create_connection(("127.0.0.1", port), timeout=_SECONDS) as connection:
             head = b"POST /oauth2/token HTTP/1.1\r\nHost: nobody.localhost\r\nContent-Length: 4\r\n"
             connection.sendall(head + b"Expect: 100-continue\r\n\r\n")
@@ -75,6 +65,9 @@ def test_finishes_open_requests_before_it_stops(
             connection.sendall(b"a=bc")
             assert b"HTTP/1.1 404" in _read_all(connection)
         assert process.wait(_SECONDS) == 0
+    events = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert "Serving" in {event["event"] for event in events}
+    assert all(event["timestamp"].endswith("Z") for event in events)
 
 
 def _wait_until_busy(port: int) -> None:
@@ -126,15 +119,8 @@ def _attempts() -> Iterator[None]:
     deadline = time.monotonic() + _SECONDS
     while time.monotonic() < deadline:
         yield
-        time.sleep(0.02)
+        time.sleep(0.1)  # to look through all processes takes a tenth of that
     raise AssertionError("It did not happen in time")
-
-
-async def test_refuses_a_database_that_is_not_migrated(environment: dict[str, str], empty_database: Database) -> None:
-    url = empty_database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    done = dev.saas("serve", "--port", "0", extra={**environment, "SAAS_DATABASE_URL": url})
-    assert done.returncode == 1
-    assert done.stderr == "Error: Cannot serve: the platform's schema is behind: run `saas migrate`\n"
 
 
 def test_a_port_in_use_is_one_line(environment: dict[str, str], services: Services) -> None:

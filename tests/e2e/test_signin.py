@@ -4,9 +4,10 @@ import asyncio
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from playwright.async_api import Browser, Page, expect
 
@@ -14,22 +15,16 @@ from saas.services import Services
 from tenants.registry import Tenant
 from tests.e2e.administrator import EMAIL, PASSWORD, add_ann, sign_in
 from tests.e2e.browser import screenshot
-from tests.processes import Server, run_server
+from tests.processes import Server
 
 NEW_PASSWORD = "nine quiet rivers"
 
 NewPage = Callable[[], Awaitable[Page]]
 
 
-@pytest.fixture(scope="module")
-def mailing_server(environment: dict[str, str], services: Services) -> Iterator[Server]:
-    with run_server(environment | {"SAAS_MAIL_MAILBOX": "true"}) as running:
-        yield running
-
-
 @pytest.fixture
-def site(mailing_server: Server, tenant: Tenant) -> str:
-    return f"http://{tenant.host}:{mailing_server.port}"
+def site(server: Server, tenant: Tenant) -> str:
+    return f"http://{tenant.host}:{server.port}"
 
 
 @pytest.fixture
@@ -154,6 +149,7 @@ async def test_an_operator_invites_somebody_and_shuts_them_out_again(
     await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
-def test_without_a_mailbox_there_is_no_mailbox_page(server: Server, tenant: Tenant) -> None:
-    with server.client(tenant) as client:
-        assert client.get("/dev/mailbox").status_code == 404
+async def test_without_a_mailbox_there_is_no_mailbox_page(
+    client_of: Callable[[Tenant], httpx.AsyncClient], tenant: Tenant
+) -> None:
+    assert (await client_of(tenant).get("/dev/mailbox")).status_code == 404

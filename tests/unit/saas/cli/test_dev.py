@@ -2,6 +2,7 @@
 longer; what it does beyond is in tests/e2e/test_dev_process.py."""
 
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +41,13 @@ def test_data_of_another_postgresql(refused: Refused, tmp_path: Path) -> None:
     (tmp_path / "postgres").mkdir()
     (tmp_path / "postgres" / "PG_VERSION").write_text("16\n")
     refused(["--data", tmp_path], "made by PostgreSQL 16", "runs 18", "--data")
+
+
+def test_a_port_in_use(refused: Refused, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused(["--data", tmp_path / "data", "--port", str(port)], f"port {port}", "in use", "--port")
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_wrong_setting(refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,3 +53,8 @@ def test_refuses_what_protects_nothing(variable: str, value: str, words: str) ->
 def test_lets_loopback_do_without_https(url: str) -> None:
     gone = {**READY, "SAAS_PUBLIC_URL": url, "SAAS_DATABASE_URL": "postgresql://x@127.0.0.1:1/x"}
     assert _refusal(gone).startswith("Error: The database does not answer")
+
+
+def test_refuses_a_database_that_is_not_migrated(own_environment: dict[str, str]) -> None:
+    line = _refusal(own_environment)
+    assert line == "Error: Cannot serve: the platform's schema is behind: run `saas migrate`\n"
