@@ -39,6 +39,7 @@ def test_the_printed_session_works_as_it_is(data: Path) -> None:
         finally:
             process.terminate()
             assert process.wait(60) == 0
+    assert not dev.servers_in(data)
     assert done.stderr == ""
     lines = done.stdout.splitlines()
     metadata, created, listed, refused = (json.loads(line) for line in lines if line.startswith("{"))
@@ -57,7 +58,7 @@ def _lines_up_to(process: "subprocess.Popen[str]", last: str) -> Iterator[str]:
             return
 
 
-def test_prints_one_json_line_and_the_same_credentials_at_every_start_until_ctrl_c(data: Path) -> None:
+def test_prints_one_json_line_and_the_same_credentials_at_every_start_however_the_last_one_ended(data: Path) -> None:
     with dev.running(data) as first:
         base_url = httpx.URL(first.document["base_url"])
         assert (base_url.scheme, base_url.host) == ("http", "127.0.0.1")
@@ -70,36 +71,35 @@ def test_prints_one_json_line_and_the_same_credentials_at_every_start_until_ctrl
             assert tenant["owner_email"] == f"owner@{tenant['slug']}.example"
             assert tenant["owner_password"]
             assert first.token(tenant["slug"]).json()["scope"] == "projects:read projects:write"
-        assert first.stop() == 0
+        os.killpg(first.process.pid, signal.SIGINT)
+        assert first.process.wait(60) == 0
         assert first.process.stdout is not None
         assert first.process.stdout.read() == ""
     assert not dev.servers_in(data)
-    with dev.running(data) as second:
-        assert second.credentials() == first.credentials()
-        assert second.token("acme").status_code == 200
-        os.killpg(second.process.pid, signal.SIGINT)
-        assert second.process.wait(60) == 0
-    assert not dev.servers_in(data)
-
-
-def test_recovers_after_kill_9_and_stops_for_an_impatient_ctrl_c(data: Path) -> None:
     with dev.running(data) as killed:
+        assert killed.credentials() == first.credentials()
+        assert killed.token("acme").status_code == 200
         assert killed.stop(signal.SIGKILL) == -signal.SIGKILL
     assert dev.servers_in(data)
     with dev.running(data) as again:  # and now its servers with it
+        assert again.credentials() == first.credentials()
         assert again.token("globex").status_code == 200
         for process in dev.servers_in(data):
             process.kill()
         again.stop(signal.SIGKILL)
     with dev.running(data) as server:
-        assert server.credentials() == killed.credentials()
+        assert server.credentials() == first.credentials()
         assert server.token("globex").status_code == 200
-        deadline = time.monotonic() + 60
-        while server.process.poll() is None:
-            os.killpg(server.process.pid, signal.SIGINT)
-            time.sleep(0.01)
-            assert time.monotonic() < deadline
+        _interrupt_until_it_ends(server)
     assert not dev.servers_in(data)
+
+
+def _interrupt_until_it_ends(server: dev.Dev) -> None:
+    deadline = time.monotonic() + 60
+    while server.process.poll() is None:
+        os.killpg(server.process.pid, signal.SIGINT)
+        time.sleep(0.01)
+        assert time.monotonic() < deadline
 
 
 def test_makes_anew_what_a_killed_start_did_not_save(data: Path) -> None:
