@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -42,7 +43,7 @@ _USES: Final = {
     "usage_batches",
     "usage_hours",
 }
-_WATCHED: Final = set(TENANT.tables) - _USES
+_WATCHED: Final = frozenset(TENANT.tables) - _USES
 #: Statements that change nothing that anybody decides, by a part of them.
 _NO_CHANGE: Final = (
     "UPDATE sessions SET last_seen_at=",  # a session is used
@@ -61,8 +62,8 @@ class Watch:
         self._changed: dict[int, dict[str, str]] = {}
 
     def statement(self, transaction: object, sql: str) -> None:
-        tables = set(_CHANGE.findall(sql)) & (_WATCHED | {_EVENTS})
-        if not tables or any(part in sql for part in _NO_CHANGE):
+        tables = _changed_by(sql)
+        if not tables:
             return
         place = _place()
         if place is not None:
@@ -76,6 +77,14 @@ class Watch:
         changed = self._changed.pop(id(transaction), {})
         if changed and _EVENTS not in changed:
             self.found += [f"{table}: {place}" for table, place in changed.items()]
+
+
+@lru_cache(maxsize=1000)
+def _changed_by(sql: str) -> frozenset[str]:
+    """The tables of which a change is an event, or is one."""
+    if any(part in sql for part in _NO_CHANGE):
+        return frozenset()
+    return (_WATCHED | {_EVENTS}).intersection(_CHANGE.findall(sql))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from fastapi import FastAPI
 from joserfc import jwt
 from joserfc.jwk import ECKey
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from saas.authserver.assertion import METHOD, TYPE
 from saas.kit.signing import Signer
@@ -42,6 +42,8 @@ class Side:
     request_uri: str
     reset: str
     invitation: str
+    #: No test makes a table.
+    _digests: TextClause | None = None
 
     @property
     def credentials(self) -> dict[str, str]:
@@ -63,16 +65,18 @@ class Side:
     async def state(self) -> dict[str, str]:
         """A digest of each table of the tenant."""
         async with self.services.database.tenant_session(self.tenant) as session:
-            found = await session.scalars(
-                text("SELECT table_name FROM information_schema.tables WHERE table_schema = :s"),
-                {"s": self.tenant.schema},
-            )
-            each = (
-                f"SELECT '{name}', md5(coalesce(string_agg(r::text, '|' ORDER BY r::text), '')) FROM \"{name}\" AS r"
-                for name in found
-            )
-            rows = await session.execute(text(" UNION ALL ".join(each)))
+            if self._digests is None:
+                found = await session.scalars(
+                    text("SELECT table_name FROM information_schema.tables WHERE table_schema = :s"),
+                    {"s": self.tenant.schema},
+                )
+                self._digests = text(" UNION ALL ".join(map(_digest, found)))
+            rows = await session.execute(self._digests)
             return {row[0]: row[1] for row in rows}
+
+
+def _digest(table: str) -> str:
+    return f"SELECT '{table}', md5(coalesce(string_agg(r::text, '|' ORDER BY r::text), '')) FROM \"{table}\" AS r"
 
 
 async def furnish(services: Services, app: FastAPI, tenant: Tenant) -> Side:
