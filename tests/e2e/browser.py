@@ -24,7 +24,9 @@ _ARGUMENTS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync "
     # One process draws all tenants' pages: to start one for each takes longer than to draw them.
-    "--disable-site-isolation-trials --renderer-process-limit=1"
+    "--disable-site-isolation-trials --renderer-process-limit=1 --in-process-gpu "
+    # A page is left before it is worth while to optimize its code.
+    "--js-flags=--no-turbofan,--no-maglev"
 ).split()
 #: What finds barriers, as a script.
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text()

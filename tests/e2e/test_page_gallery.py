@@ -36,16 +36,22 @@ _FOCUSABLE = (
 )
 #: Those of them that this width shows.
 _SHOWN = "[...document.querySelectorAll(selector)].filter(each => each.checkVisibility())"
-#: A day's parts are stops of their own.
-_MOST_PARTS = 4
-#: What has the focus: its place among all that can have it, and how it shows.
-_FOCUSED = f"""selector => {{
-    const element = document.activeElement, style = getComputedStyle(element), box = element.getBoundingClientRect();
-    return {{
-        place: {_SHOWN}.indexOf(element),
-        shown: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2 && box.width > 8 && box.height > 8,
-        markup: element.outerHTML.slice(0, 120),
-    }};
+#: Stops of a day: its parts, and what opens the calendar.
+_PARTS = 4
+#: From now on, keep of each element that gets the focus: its place among all that can have it, and how it shows.
+_FOLLOW = f"""selector => {{
+    window.focused = [];
+    addEventListener("focusin", ({{target: element}}) => {{
+        const style = getComputedStyle(element), box = element.getBoundingClientRect();
+        focused.push({{
+            place: {_SHOWN}.indexOf(element),
+            shown: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2
+                && box.width > 8 && box.height > 8,
+            markup: element.outerHTML.slice(0, 120),
+        }});
+    }});
+    const found = {_SHOWN};
+    return {{count: found.length, dates: found.filter(each => each.type === "date").length}};
 }}"""
 #: The fullest sample of each template: what it shows, a keyboard has to reach.
 _FULLEST = {sample.template: sample for sample in sorted(SAMPLES, key=lambda sample: len(repr(sample.context)))}
@@ -115,14 +121,14 @@ async def test_a_page_fits_and_has_no_barriers(gallery: int, page: Page, complai
 async def test_the_keyboard_reaches_everything_in_order(gallery: int, page: Page, sample: Sample) -> None:
     await look(page, WIDTHS[0], False)
     await _open(page, f"http://{sample.host}.localhost:{gallery}/{sample.name}")
-    count: int = await page.evaluate(f"selector => {_SHOWN}.length", _FOCUSABLE)
     await page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+    stops: dict[str, int] = await page.evaluate(_FOLLOW, _FOCUSABLE)
     await page.locator(".skip").focus()
-    for place in range(count):
-        focused: dict[str, Any] = await page.evaluate(_FOCUSED, _FOCUSABLE)
-        assert (focused["place"], focused["shown"]) == (place, True), focused["markup"]
-        for _ in range(_MOST_PARTS if 'type="date"' in focused["markup"] else 1):
-            await page.keyboard.press("Tab")
+    for _ in range(stops["count"] - 1 + stops["dates"] * (_PARTS - 1)):
+        await page.keyboard.press("Tab")
+    focused: list[dict[str, Any]] = await page.evaluate("focused")
+    assert [stop["place"] for stop in focused] == list(range(stops["count"])), focused[-1]["markup"]
+    assert [stop["markup"] for stop in focused if not stop["shown"]] == []
 
 
 @pytest.mark.parametrize(("host", "colour"), [("acme", "rgb(255, 255, 255)"), ("lemon", "rgb(0, 0, 0)")])
