@@ -7,7 +7,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
@@ -33,6 +33,7 @@ from tests import hashes
 from tests.factories import OWNER_PASSWORD, MachineFactory, NewTenantFactory
 from tests.leftovers import sweep
 from tests.processes import Server, free_port, run_server
+from tests.recycled import Recycler
 
 # Until all tests are collected: to look for garbage, of which there is none, would take nearly half of that time.
 starting()
@@ -40,10 +41,11 @@ starting()
 _SHM = Path("/dev/shm")
 #: Bytes that a run may leave in its database, with room to spare.
 _ROOM = 4 << 30
-#: Schemas that wait for tests: as many as one takes at once, since one takes longer than the rest of a tenant.
-_WARM = 12
+#: Schemas that wait for tests: as many as most take at once, since one takes longer than the rest of a tenant.
+_WARM = 4
 
 MakeTenant = Callable[..., Awaitable[Tenant]]
+Lend = Callable[[], AbstractAsyncContextManager[Tenant]]
 
 
 class MakeMachine(Protocol):
@@ -153,20 +155,48 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
 
 
 @pytest.fixture(scope="session")
-async def make_tenant(services: Services, warm_pool: asyncio.Event) -> MakeTenant:
-    """Onboards a tenant with a slug of its own: `await make_tenant()`, `await make_tenant(plan="free")`.
-
-    Its owner has the password OWNER_PASSWORD.
-    """
+async def _onboard(services: Services) -> MakeTenant:
+    """As `make_tenant`, and nobody makes a schema in the place of the one that this takes."""
     owner_hash = await hash_password(OWNER_PASSWORD)
 
     async def make(plan: str = "enterprise", domain: str | None = None) -> Tenant:
         wanted = NewTenantFactory(plan=plan, domain=domain)
-        onboarded = await onboard(services.database, services.registry, services.keys, **wanted, owner_hash=owner_hash)
-        warm_pool.set()
-        return onboarded.tenant
+        made = await onboard(services.database, services.registry, services.keys, **wanted, owner_hash=owner_hash)
+        return made.tenant
 
     return make
+
+
+@pytest.fixture(scope="session")
+def make_tenant(_onboard: MakeTenant, warm_pool: asyncio.Event) -> MakeTenant:
+    """Onboards a tenant with a slug of its own, for good: `await make_tenant()`, `await make_tenant(plan="free")`.
+
+    Its owner has the password OWNER_PASSWORD.
+    """
+
+    async def make(plan: str = "enterprise", domain: str | None = None) -> Tenant:
+        tenant = await _onboard(plan, domain)
+        warm_pool.set()
+        return tenant
+
+    return make
+
+
+@pytest.fixture(scope="session")
+async def lend(servers: Servers, _onboard: MakeTenant, warm_pool: asyncio.Event) -> AsyncIterator[Lend]:
+    """`async with lend() as tenant`: a tenant as `make_tenant` makes it, until the block ends. See `tests.recycled`."""
+    connection = await asyncpg.connect(servers.database_url)
+    recycler = await Recycler.open(connection)
+
+    @asynccontextmanager
+    async def borrowed() -> AsyncIterator[Tenant]:
+        tenant = await _onboard()
+        yield tenant
+        if not await recycler.give_back(tenant):
+            warm_pool.set()
+
+    yield borrowed
+    await connection.close()
 
 
 @pytest.fixture(scope="session")
@@ -194,19 +224,22 @@ async def warm_pool(services: Services, settings: Settings) -> AsyncIterator[asy
 
 
 @pytest.fixture
-async def tenant(make_tenant: MakeTenant) -> Tenant:
-    return await make_tenant()
+async def tenant(lend: Lend) -> AsyncIterator[Tenant]:
+    async with lend() as tenant:
+        yield tenant
 
 
 @pytest.fixture(scope="module")
-async def shared_tenant(make_tenant: MakeTenant) -> Tenant:
+async def shared_tenant(lend: Lend) -> AsyncIterator[Tenant]:
     """For tests of many cases, of which none leaves a trace that another would see: to make a tenant takes longer."""
-    return await make_tenant()
+    async with lend() as tenant:
+        yield tenant
 
 
 @pytest.fixture
-async def other_tenant(make_tenant: MakeTenant) -> Tenant:
-    return await make_tenant()
+async def other_tenant(lend: Lend) -> AsyncIterator[Tenant]:
+    async with lend() as tenant:
+        yield tenant
 
 
 @pytest.fixture(scope="session")
