@@ -36,11 +36,12 @@ async def place(session: AsyncSession, weights: Mapping[str, int]) -> str:
 
     Raises NoDatabaseOpen where every weight is 0.
     """
-    counts = await count_tenants(session)
-    open_ones = [(counts.get(name, 0) / weight, name) for name, weight in weights.items() if weight]
+    open_ones = {name: weight for name, weight in weights.items() if weight}
     if not open_ones:
         raise NoDatabaseOpen("No database takes new tenants: give one a weight in SAAS_DATABASE_WEIGHTS")
-    return min(open_ones, key=lambda found: found[0])[1]  # of equals the first that is set
+    # To count them is to read all of the registry, while everybody else who takes a host waits.
+    counts = await count_tenants(session) if len(open_ones) > 1 else {}
+    return min(open_ones, key=lambda name: counts.get(name, 0) / open_ones[name])  # of equals the first that is set
 
 
 async def count_tenants(session: AsyncSession) -> dict[str, int]:
