@@ -46,14 +46,24 @@ class NewClient(BaseModel):
 
     kind: KindName
     name: Name
-    scopes: ScopeNames = Field(description="What it may ask for")
-    default_scopes: ScopeNames | None = Field(None, description="What it gets when it asks for none; null: all")
-    redirect_uris: Uris = Field([], description="Where people come back to it; not for machines and devices")
-    post_logout_redirect_uris: Uris = []
-    backchannel_logout_uri: Uri | None = None
+    scopes: ScopeNames = Field(description="What it may ask for", examples=[["openid", "email"]])
+    default_scopes: ScopeNames | None = Field(
+        None, description="What it gets when it asks for none; null: all", examples=[["openid"]]
+    )
+    redirect_uris: Uris = Field(
+        [],
+        description="Where people come back to it; not for machines and devices",
+        examples=[["https://notes.example/callback"]],
+    )
+    post_logout_redirect_uris: Uris = Field([], examples=[["https://notes.example/"]])
+    backchannel_logout_uri: Uri | None = Field(None, examples=["https://notes.example/logout"])
     first_party: bool = Field(False, description="It is your own: people are not asked for consent")
     jwks: JwkSet | None = Field(None, description="It proves who it is with these keys instead of a secret")
-    resources: Uris = Field([], description="APIs elsewhere that it may have tokens for (RFC 8707)")
+    resources: Uris = Field(
+        [],
+        description="APIs elsewhere that it may have tokens for (RFC 8707)",
+        examples=[["https://api.notes.example"]],
+    )
 
 
 class ClientChange(BaseModel):
@@ -63,11 +73,11 @@ class ClientChange(BaseModel):
 
     # The factories make the fields optional without making null a value; what they return is never looked at.
     name: Name = Field(default_factory=str)
-    scopes: ScopeNames = Field(default_factory=list)
-    default_scopes: ScopeNames | None = None
+    scopes: ScopeNames = Field(default_factory=list, examples=[["openid", "email"]])
+    default_scopes: ScopeNames | None = Field(None, examples=[["openid"]])
     redirect_uris: Uris = Field(default_factory=list)
     post_logout_redirect_uris: Uris = Field(default_factory=list)
-    backchannel_logout_uri: Uri | None = None
+    backchannel_logout_uri: Uri | None = Field(None, examples=["https://notes.example/logout"])
     first_party: bool = Field(default_factory=bool)
     jwks: JwkSet | None = Field(None, description="Takes the place of all keys that it had")
     resources: Uris = Field(default_factory=list)

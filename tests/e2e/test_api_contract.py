@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from hypothesis.configuration import storage_directory
+from sqlalchemy import text
 
 from saas.services import Services
 from tenants.overrides import set_overrides
@@ -16,6 +17,7 @@ from tests.factories import MachineFactory
 from tests.processes import Server
 
 _CONFIG: Final = Path(__file__).with_name("schemathesis.toml")
+_HOOKS: Final = Path(__file__).with_name("contract_hooks.py")
 #: What repeats a run.
 _SEED: Final = "SAAS_TEST_SEED"
 #: Above what a run sends.
@@ -33,6 +35,9 @@ async def test_every_answer_is_one_that_the_document_promises(
         (tmp_path / "openapi.json").write_bytes(client.get("/openapi.json").content)
     (tmp_path / _CONFIG.name).write_text(_CONFIG.read_text().replace("OTHER_CLIENT", other))
     _attack(tmp_path, server, tenant, token)
+    async with services.database.tenant_session(tenant) as session:
+        made = await session.scalar(text("SELECT count(*) FROM oauth_clients"))
+    assert made > 10, "hardly an app could be made: the requests no longer say what the API accepts"
 
 
 async def _machine(services: Services, server: Server, tenant: Tenant) -> tuple[str, str]:
@@ -52,7 +57,11 @@ def _attack(folder: Path, server: Server, tenant: Tenant, token: str) -> None:
     command += ["--url", f"http://127.0.0.1:{server.port}", "--header", f"Host: {tenant.host}", "--seed", seed]
     command += ["--header", f"Authorization: Bearer {token}"]
     # There Hypothesis finds its table of all characters, or leaves it for others: it takes two seconds to make.
-    shared = {**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(storage_directory().path)}
+    shared = {
+        **os.environ,
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(storage_directory().path),
+        "SCHEMATHESIS_HOOKS": str(_HOOKS),
+    }
     ran = subprocess.run(command, cwd=folder, env=shared, capture_output=True, text=True, check=False)
     print(f"{_SEED}={seed} repeats this run.\n{ran.stdout}{ran.stderr}")
     assert ran.returncode == 0, f"{_SEED}={seed} repeats this run"
