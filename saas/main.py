@@ -77,19 +77,21 @@ def create_app(settings: Settings, *, worker: bool = False) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
         telemetry={"tracing": telemetry, "metrics": telemetry, "logs": telemetry},
     )
-    # Those that are asked most come first: the router tries one after the other.
+    # Those that are asked most come first: the router tries one after the other, FastAPI's for longest.
     for feature in FEATURES:
         app.include_router(feature.api(), prefix=API_PREFIX)
-    app.include_router(access_router, prefix=API_PREFIX)
-    for router in administration_routers:
-        app.include_router(router, prefix=API_PREFIX)
     app.router.routes.extend(
-        [*health_routes(_checks(services), optional=_optional(settings)), *oauth_routes, *docs_routes(app)]
+        [
+            *oauth_routes,
+            *identity_routes,
+            *asset_routes,
+            *health_routes(_checks(services), optional=_optional(settings)),
+            metrics_route(services.metrics, settings.public.platform_hosts, settings.public.trusted_proxies),
+        ]
     )
-    app.router.routes.extend([*identity_routes, *asset_routes, *console_routes])
-    app.router.routes.append(
-        metrics_route(services.metrics, settings.public.platform_hosts, settings.public.trusted_proxies)
-    )
+    for router in (access_router, *administration_routers):
+        app.include_router(router, prefix=API_PREFIX)
+    app.router.routes.extend([*console_routes, *docs_routes(app)])
     if settings.mail.mailbox:
         app.router.routes.extend(mailbox_pages.routes)
     install_error_handlers(app)
