@@ -3,13 +3,13 @@
 import re
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from saas.cli import app
 from saas.services import Services
+from tenants.registry import Tenant
 from tests.unit.saas.cli.test_tenants import Saas, document
 
 
@@ -21,11 +21,9 @@ def saas(environment: dict[str, str], services: Services, monkeypatch: pytest.Mo
 
 
 @pytest.fixture
-def slug(saas: Saas) -> str:
-    """Of a new tenant, whose owner is owner@<slug>.example."""
-    slug = f"t{uuid4().hex[:12]}"
-    document(saas("tenants", "create", slug, "--owner-email", f"owner@{slug}.example", "--json"))
-    return slug
+def slug(tenant: Tenant) -> str:
+    """Of a tenant whose owner is owner@<slug>.example."""
+    return tenant.slug
 
 
 @pytest.fixture
