@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
 
 from httpx import AsyncClient
 from sqlalchemy import event
@@ -57,9 +56,9 @@ async def test_what_another_process_revokes_is_refused_here(world: World, http: 
 async def test_in_the_steady_state_nothing_is_asked_of_the_database(
     world: World, http: AsyncClient, client: NewClient
 ) -> None:
-    with statements(world.database) as first:
+    with taken(world.database) as first:
         assert (await http.post(TOKEN, data=GRANT, auth=client)).status_code == 200
-    with statements(world.database) as second:
+    with taken(world.database) as second:
         for _ in range(20):
             assert (await http.post(TOKEN, data=GRANT, auth=client)).status_code == 200
         assert (await http.post(TOKEN, data=GRANT, auth=(client.client_id, "wrong"))).status_code == 401
@@ -97,14 +96,16 @@ async def until(status: Callable[[], Awaitable[int]], expected: int, within: flo
 
 
 @contextmanager
-def statements(database: Database) -> Iterator[list[str]]:
-    seen: list[str] = []
+def taken(database: Database) -> Iterator[list[object]]:
+    """The connections that anything takes, with whatever it is going to ask."""
+    seen: list[object] = []
 
-    def count(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        seen.append(statement)
+    def note(connection: object, *_: object) -> None:
+        seen.append(connection)
 
-    event.listen(database.engine.sync_engine, "before_cursor_execute", count)
+    pool = database.engine.sync_engine.pool
+    event.listen(pool, "checkout", note)
     try:
         yield seen
     finally:
-        event.remove(database.engine.sync_engine, "before_cursor_execute", count)
+        event.remove(pool, "checkout", note)
