@@ -32,7 +32,7 @@ from tenants.warm import refill
 from tests import hashes
 from tests.factories import OWNER_PASSWORD, MachineFactory, NewTenantFactory
 from tests.leftovers import sweep
-from tests.processes import Server, free_port, run_server
+from tests.processes import Server, run_server
 from tests.recycled import Recycler
 
 # Until all tests are collected: to look for garbage, of which there is none, would take nearly half of that time.
@@ -283,11 +283,6 @@ async def machine(services: Services, client_of: Callable[[Tenant], httpx.AsyncC
 
 @pytest.fixture(scope="session")
 def server(environment: dict[str, str], services: Services) -> Iterator[Server]:
-    """A real server process on a free port, for tests where the wire matters. Mail goes to a page of its own.
-
-    Its public address names its port: passkeys are for one origin.
-    """
-    port = free_port()
-    own = {"SAAS_PUBLIC_URL": f"http://localhost:{port}", "SAAS_MAIL_MAILBOX": "true"}
-    with run_server(environment | own, port=port) as running:
+    """A real server process on a free port, for tests where the wire matters. Mail goes to a page of its own."""
+    with run_server(environment | {"SAAS_MAIL_MAILBOX": "true"}) as running:
         yield running

@@ -1,6 +1,6 @@
 """A person protects their account in Chromium, with an authenticator of Chromium's own and an app; and comes back."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -18,7 +18,7 @@ from tests.e2e.administrator import add_ann, seen, sign_in, visiting
 from tests.e2e.browser import complaints
 from tests.e2e.visitor import Wire
 from tests.factories import CALLBACK, AppFactory
-from tests.processes import Server
+from tests.processes import Server, free_port, run_server
 from tests.unit.saas.oauth.flow import App, claims_of
 
 #: A fingerprint reader in a laptop, say, whose owner always succeeds.
@@ -32,9 +32,17 @@ _READER = {
 }
 
 
+@pytest.fixture(scope="module")
+def own_server(environment: dict[str, str], services: Services) -> Iterator[Server]:
+    """Its public address names its port: passkeys are for one origin."""
+    port = free_port()
+    with run_server(environment | {"SAAS_PUBLIC_URL": f"http://localhost:{port}"}, port=port) as running:
+        yield running
+
+
 @pytest.fixture
-async def context(browser: Browser, server: Server, tenant: Tenant) -> AsyncIterator[BrowserContext]:
-    async with visiting(browser, tenant, server.port) as context:
+async def context(browser: Browser, own_server: Server, tenant: Tenant) -> AsyncIterator[BrowserContext]:
+    async with visiting(browser, tenant, own_server.port) as context:
         yield context
 
 
@@ -61,11 +69,11 @@ async def code_of(page: Page, steps: int = 0) -> str:
     return TOTP(key).at(utc_now() + steps * timedelta(seconds=30))
 
 
-async def told_of(context: BrowserContext, server: Server, tenant: Tenant, app: App) -> dict[str, Any]:
+async def told_of(context: BrowserContext, own_server: Server, tenant: Tenant, app: App) -> dict[str, Any]:
     """The ID token that an app gets of whoever is signed in to this browser."""
     cookies = {cookie["name"]: cookie["value"] for cookie in await context.cookies()}
-    site = f"http://{tenant.host}:{server.port}"
-    async with httpx.AsyncClient(transport=Wire(server.port), base_url=site, cookies=cookies) as http:
+    site = f"http://{tenant.host}:{own_server.port}"
+    async with httpx.AsyncClient(transport=Wire(own_server.port), base_url=site, cookies=cookies) as http:
         sent = await http.get("/oauth2/authorize", params=app.request(scope="openid"))
         code = parse_qs(urlsplit(sent.headers["location"]).query)["code"][0]
         tokens = (await http.post("/oauth2/token", data=app.redemption(code))).json()
@@ -73,7 +81,7 @@ async def told_of(context: BrowserContext, server: Server, tenant: Tenant, app: 
 
 
 async def test_protecting_an_account_and_coming_back(
-    context: BrowserContext, server: Server, tenant: Tenant, notes: App
+    context: BrowserContext, own_server: Server, tenant: Tenant, notes: App
 ) -> None:
     page = await context.new_page()
     complained = complaints(page)
@@ -112,7 +120,7 @@ async def test_protecting_an_account_and_coming_back(
     await page.get_by_role("button", name="Use your passkey").click()
     await expect(page.get_by_role("heading", name="Your account")).to_be_visible()
     # RFC 8176: a password, then a key in hardware whose owner it has checked.
-    assert (await told_of(context, server, tenant, notes))["amr"] == ["pwd", "hwk", "user", "mfa"]
+    assert (await told_of(context, own_server, tenant, notes))["amr"] == ["pwd", "hwk", "user", "mfa"]
     await sign_out(page)
     # The reader is lost, and with it the passkey; a recovery code is left.
     await devices.send("WebAuthn.setUserVerified", {**reader, "isUserVerified": False})

@@ -101,7 +101,7 @@ def test_running_server_follows_within_a_second(saas: Saas, slug: str, server: S
         within_a_second(200)
         document(saas("tenants", "rename", slug, f"{slug}-next", "--json"))
         within_a_second(308)
-        assert client.get(LIVE).headers["location"] == f"http://{slug}-next.localhost:{server.port}{LIVE}"
+        assert client.get(LIVE).headers["location"] == f"http://{slug}-next.localhost:8000{LIVE}"
         document(saas("tenants", "delete", f"{slug}-next", "--now", "--yes", "--json"))
         within_a_second(404)
 
