@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 class Feature(Protocol):
-    """What a feature's package offers: its routes below `/api/v1`, the scopes that these ask for, the words for the
-    actions that it records in the audit log, and the rows that a plan caps, by the cap's name."""
+    """What a feature's package offers: its routes (see `saas.web.api`), the scopes that these ask for, the words for
+    the actions that it records in the audit log, and the rows that a plan caps, by the cap's name."""
 
     SCOPES: tuple[Scope, ...]
     ACTIONS: Mapping[str, str]

@@ -26,6 +26,7 @@ from saas.ratelimit.costs import weights_of
 from saas.ratelimit.middleware import RateLimitMiddleware
 from saas.services import Services, build_services, kept_fresh
 from saas.settings import Settings
+from saas.web.api import API_PREFIX
 from saas.web.assets import STATIC_PATHS, asset_routes
 from saas.web.cors import CorsMiddleware
 from saas.web.docs import docs_routes
@@ -45,7 +46,6 @@ from tenants.migrate.render import TENANT
 from tenants.stale import FreshAttemptMiddleware
 from tenants.waiting import Waiting
 
-API_PREFIX = "/api/v1"
 #: Paths that belong to the process and not to a tenant.
 _PLATFORM_PATHS = STATIC_PATHS | {"/healthz", "/readyz", METRICS_PATH}
 
@@ -74,12 +74,11 @@ def create_app(settings: Settings, *, worker: bool = False) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        generate_unique_id_function=lambda route: route.name,
         telemetry={"tracing": telemetry, "metrics": telemetry, "logs": telemetry},
     )
-    # Those that are asked most come first: the router tries one after the other, FastAPI's for longest.
+    # Those that are asked most come first: the router tries one after the other.
     for feature in FEATURES:
-        app.include_router(feature.api(), prefix=API_PREFIX)
+        app.router.routes.extend(feature.api().routes)
     app.router.routes.extend(
         [
             *oauth_routes,
@@ -90,7 +89,7 @@ def create_app(settings: Settings, *, worker: bool = False) -> FastAPI:
         ]
     )
     for router in (access_router, *administration_routers):
-        app.include_router(router, prefix=API_PREFIX)
+        app.router.routes.extend(router.routes)
     app.router.routes.extend([*console_routes, *docs_routes(app)])
     if settings.mail.mailbox:
         app.router.routes.extend(mailbox_pages.routes)

@@ -2,15 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from saas.access.caller import Caller
 from saas.access.guards import require
 from saas.access.schemas import Me, PlanView, ScopeList, ScopeView, TenantView
 from saas.access.scopes import ScopeCatalogue
+from saas.web.api import api_router
 from saas.web.deps import CurrentTenant
 
-router = APIRouter(tags=["Access"])
+router = api_router("", "Access")
 
 
 @router.get("/me", summary="Who am I")

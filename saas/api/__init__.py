@@ -1,4 +1,4 @@
-"""Administration over the API: one file a noun, each with a `router`; `saas.main` mounts them below its prefix.
+"""Administration over the API: one file a noun, each with a `router`.
 
 What creates takes an Idempotency-Key (`saas.idempotency.route`), what is one thing has an ETag (`saas.web.etags`).
 """

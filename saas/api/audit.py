@@ -4,18 +4,19 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator, AwareDatetime
 
 from saas.access.guards import require, requires_feature
 from saas.audit.formats import FORMATS, exported
 from saas.audit.log import Event, EventFilter
+from saas.web.api import api_router
 from saas.web.deps import CursorText, Limit, TenantSession
 from saas.web.paging import Page, parse_instant
 from saas.web.text import Line
 
-router = APIRouter(prefix="/audit", tags=["Audit log"])
+router = api_router("/audit", "Audit log")
 
 _reader: Final = require("audit:read")
 _MAX_TEXT: Final = 400

@@ -4,7 +4,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from saas.access.guards import require
@@ -16,12 +16,13 @@ from saas.oauth.definition import ClientDefinition
 from saas.oauth.grants.connections import Held, held_by
 from saas.oauth.kinds import KindName
 from saas.oauth.registered import ClientInfo, locked, page_of_clients, read_client
+from saas.web.api import api_router
 from saas.web.deps import CurrentTenant, CursorText, Limit, TenantSession
 from saas.web.etags import READS_ONE, IfMatch, tag
 from saas.web.paging import Page
 from saas.web.text import Line
 
-router = APIRouter(prefix="/clients", tags=["Apps"], route_class=KeyedRoute)
+router = api_router("/clients", "Apps", route_class=KeyedRoute)
 
 _reader: Final = require("clients:read")
 _writer: Final = require("clients:write")

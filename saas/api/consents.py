@@ -4,18 +4,19 @@ from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from pydantic import BaseModel, Field
 
 from saas.access.guards import require
 from saas.oauth.connected_apps import ConnectedAppService
 from saas.oauth.errors import ConsentNotFound
 from saas.oauth.grants.connections import Connected
+from saas.web.api import api_router
 from saas.web.deps import CurrentTenant, CursorText, Limit, TenantSession
 from saas.web.paging import Page
 from saas.web.text import Line
 
-router = APIRouter(prefix="/consents", tags=["Apps"])
+router = api_router("/consents", "Apps")
 
 _UUID: Final = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 ConsentId = Annotated[str, Path(max_length=300, pattern=rf"^{_UUID}\.[!-~]{{1,255}}$")]

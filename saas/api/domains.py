@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import Path, Request, Response
 from pydantic import BaseModel, Field
 
 from saas.access.guards import require
 from saas.audit.tenancy import change_tenant, claim_domain, tell_verified
+from saas.web.api import api_router
 from saas.web.etags import READS_ONE, tag
 from saas.web.text import Line
 from tenants import domains
@@ -15,7 +16,7 @@ from tenants.domains import Domain
 from tenants.errors import DomainNotFound
 from tenants.names import normalize_host
 
-router = APIRouter(prefix="/domains", tags=["Domains"])
+router = api_router("/domains", "Domains")
 
 _reader: Final = require("settings:read")
 _writer: Final = require("settings:write")

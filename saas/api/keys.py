@@ -4,16 +4,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Path, Request
+from fastapi import Path, Request
 from pydantic import BaseModel, Field
 
 from saas.access.guards import require
 from saas.idempotency.route import KeyedRoute
 from saas.keys.lifecycle import KeyInfo
+from saas.web.api import api_router
 from saas.web.deps import TenantSession
 from saas.web.text import Line
 
-router = APIRouter(prefix="/keys", tags=["Keys"], route_class=KeyedRoute)
+router = api_router("/keys", "Keys", route_class=KeyedRoute)
 
 _reader: Final = require("settings:read")
 _writer: Final = require("settings:write")

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from saas.access.guards import require
@@ -10,11 +10,12 @@ from saas.api.authority import By
 from saas.idempotency.route import KeyedRoute
 from saas.identity.role_service import HeldRole
 from saas.identity.roles import Role
+from saas.web.api import api_router
 from saas.web.deps import TenantSession
 from saas.web.etags import IfMatch, tag
 from saas.web.text import Line
 
-router = APIRouter(prefix="/roles", tags=["Roles"], route_class=KeyedRoute)
+router = api_router("/roles", "Roles", route_class=KeyedRoute)
 
 _reader: Final = require("roles:read")
 _writer: Final = require("roles:write")

@@ -3,20 +3,21 @@
 from dataclasses import asdict, replace
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from saas.access.guards import require
 from saas.audit.service import Target, record
 from saas.identity.policy import MOST_PASSWORD_MIN, Policy, Required
+from saas.web.api import api_router
 from saas.web.branding import LOGO_PATH
 from saas.web.etags import READS_ONE, Expected, IfMatch, tag
 from saas.web.text import Line
 from tenants import branding
 from tenants.registry import Tenant
 
-router = APIRouter(prefix="/settings", tags=["Settings"])
+router = api_router("/settings", "Settings")
 
 _reader: Final = require("settings:read")
 _writer: Final = require("settings:write")

@@ -3,17 +3,18 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic import AwareDatetime, BaseModel, Field
 
 from saas.access.guards import require
 from saas.kit.clock import utc_now
 from saas.usage.periods import DAY, HOUR, Calendar, Resolution, beginning
 from saas.usage.service import UsageService, total
+from saas.web.api import api_router
 from saas.web.deps import CurrentTenant, TenantSession
 from saas.web.problems import InvalidRequest
 
-router = APIRouter(prefix="/usage", tags=["Usage"])
+router = api_router("/usage", "Usage")
 
 _WEEK: Final = timedelta(days=7)
 _MOST_PERIODS: Final = 1000

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from saas.access.guards import require
@@ -16,12 +16,13 @@ from saas.identity.errors import SessionNotFound
 from saas.identity.roles import MEMBER
 from saas.identity.service import MAX_EMAIL, MAX_NAME
 from saas.identity.sessions import SessionInfo
+from saas.web.api import api_router
 from saas.web.deps import CursorText, Limit, TenantSession
 from saas.web.etags import IfMatch, tag
 from saas.web.paging import Page
 from saas.web.text import Line
 
-router = APIRouter(prefix="/users", tags=["Users"], route_class=KeyedRoute)
+router = api_router("/users", "Users", route_class=KeyedRoute)
 
 _reader: Final = require("users:read")
 _writer: Final = require("users:write")

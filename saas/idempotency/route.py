@@ -1,6 +1,6 @@
 """`Idempotency-Key` for the POST routes of a router.
 
-    router = APIRouter(prefix="/projects", tags=["Projects"], route_class=KeyedRoute)
+    router = api_router("/projects", "Projects", route_class=KeyedRoute)
 
 Nothing more is needed: `router.post` then takes the header, after the caller was let through and the body was found
 good. The endpoint works in the request's transaction (`saas.web.deps.TenantSession`), in which its answer is kept too.

@@ -22,7 +22,7 @@ CAPPED: Mapping[str, Select[Any]] = {"projects": ROWS}
 
 
 def api() -> "APIRouter":
-    """Below `/api/v1`. Imported when asked for: commands, which serve nothing, do without FastAPI."""
+    """Imported when asked for: commands, which serve nothing, do without FastAPI."""
     from saas.product.projects.routes import router  # noqa: PLC0415
 
     return router

@@ -6,7 +6,7 @@ A request counts once against the tenant's limits, unless its route says that it
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from saas.access.caller import Caller
 from saas.access.guards import require
@@ -15,12 +15,13 @@ from saas.product.projects import service
 from saas.product.projects.schemas import NewProject, Project, ProjectChange, Sort, Status
 from saas.product.projects.scopes import READ, WRITE
 from saas.ratelimit.costs import costs
+from saas.web.api import api_router
 from saas.web.deps import CursorText, Limit, TenantSession
 from saas.web.etags import READS_ONE, IfMatch, tag
 from saas.web.paging import Page
 from saas.web.text import Line
 
-router = APIRouter(prefix="/projects", tags=["Projects"], route_class=KeyedRoute)
+router = api_router("/projects", "Projects", route_class=KeyedRoute)
 
 _reader = require(READ.name)
 _writer = require(WRITE.name)

@@ -79,9 +79,8 @@ def build_app(world: World, verifier: TokenVerifier) -> FastAPI:
     app.state.database = world.database
     app.state.catalogue = ScopeCatalogue(scope for feature in FEATURES for scope in feature.SCOPES)
     app.router.routes.extend(docs_routes(app))
-    app.include_router(access_router, prefix="/api/v1")
-    for feature in FEATURES:
-        app.include_router(feature.api(), prefix="/api/v1")
+    for router in (access_router, *(feature.api() for feature in FEATURES)):
+        app.router.routes.extend(router.routes)
     install_error_handlers(app)
     app.add_middleware(BearerMiddleware, verifier=verifier)
     app.add_middleware(

@@ -4,12 +4,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from fastapi import APIRouter, FastAPI
 
 from saas.ratelimit.charges import Charge, Charges
 from saas.ratelimit.costs import costs, weights_of
 from saas.ratelimit.decision import Concurrency, Quota, Rate
 from saas.ratelimit.policy import limits_of
+from saas.web.api import api_router
 from tenants.plans import Plan
 
 PLAN = Plan(
@@ -25,7 +25,7 @@ PLAN = Plan(
 )
 TENANT: Any = SimpleNamespace(id=uuid4(), plan=PLAN)
 
-router = APIRouter(prefix="/reports")
+router = api_router("/reports", "Reports")
 
 
 @router.get("/{number}")
@@ -39,9 +39,7 @@ async def list_reports() -> int:
     return 0
 
 
-app = FastAPI()
-app.include_router(router, prefix="/api/v1")
-CHARGES = Charges(trusted_proxies=(), per_address=60, weights=weights_of(app.router.routes))
+CHARGES = Charges(trusted_proxies=(), per_address=60, weights=weights_of(router.routes))
 
 
 def charge(path: str = "/api/v1/reports", subject: str | None = "user", method: str = "GET", **scope: Any) -> Charge:
