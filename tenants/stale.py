@@ -105,16 +105,28 @@ def wants_fresh() -> bool:
 
 
 @contextmanager
-def watched(info: dict[Any, Any], *, read_only: bool = False, direct: bool = False) -> Iterator[None]:
-    """Around a transaction, with its info: tell the attempt that it belongs to what became of it."""
-    attempt = _current.get()
+def watched(info: dict[Any, Any]) -> Iterator[None]:
+    """Around a session's transaction, with its info: tell the attempt that it belongs to what became of it."""
     try:
         yield
     except BaseException as error:
-        if attempt is not None and is_stale(error):
-            attempt.stale = True
+        failed(error)
         raise
-    if attempt is not None and not read_only and (direct or info.get(_WROTE)):
+    if info.get(_WROTE):
+        wrote()
+
+
+def failed(error: BaseException) -> None:
+    """A transaction was undone for it."""
+    attempt = _current.get()
+    if attempt is not None and is_stale(error):
+        attempt.stale = True
+
+
+def wrote() -> None:
+    """A transaction that may have changed something was committed."""
+    attempt = _current.get()
+    if attempt is not None:
         attempt.wrote = True
 
 
