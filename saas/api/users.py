@@ -34,7 +34,7 @@ Roles = Annotated[list[RoleName], Field(min_length=1, max_length=100)]
 class NewUser(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    email: Annotated[Line, Field(max_length=MAX_EMAIL)]
+    email: Annotated[Line, Field(max_length=MAX_EMAIL, json_schema_extra={"format": "email"})]
     name: Name | None = Field(None, description="Until they choose one: without it, the address before the @")
     roles: Roles = [MEMBER]
 
