@@ -18,7 +18,9 @@ def parse_form(content_type: str | None, body: bytes) -> list[tuple[str, str]]:
     if len(body) > MAX_FORM:
         raise InvalidRequest(f"The form is larger than {MAX_FORM} bytes")
     try:
-        fields = [field.partition("=") for field in body.decode().split("&") if field]
+        # The colon of a scope is what nearly every form has encoded, and decoding the usual way takes its time.
+        text = body.decode().replace("%3A", ":")
+        fields = [field.partition("=") for field in text.split("&") if field]
         if len(fields) > _MAX_FIELDS:
             raise InvalidRequest(f"The form has more than {_MAX_FIELDS} fields")
         return [(form_decoded(name), form_decoded(value)) for name, _, value in fields]
