@@ -13,7 +13,6 @@ from joserfc.jwk import ECKey
 from saas.authserver.authentication import authenticate, credentials_of
 from saas.authserver.client import Client, ClientSecret
 from saas.authserver.errors import InvalidClient, InvalidRequest
-from saas.authserver.forms import parse_form
 from saas.authserver.grants import GRANT_TYPES
 from saas.authserver.request import FormRequest
 from saas.authserver.server import ProtocolResponse, Server
@@ -142,19 +141,6 @@ def test_only_one_way_at_a_time() -> None:
 
 def test_credentials_do_not_print_their_secret() -> None:
     assert "s:e" not in repr(credentials_of(RIGHT, {}))
-
-
-@pytest.mark.parametrize(
-    ("body", "pairs"),
-    [
-        (b"", []),
-        (b"a=1&b=%C3%A9+%2B", [("a", "1"), ("b", "\u00e9 +")]),
-        (b"a&b=&=c", [("a", ""), ("b", ""), ("", "c")]),
-        (b"a=1;b=2", [("a", "1;b=2")]),
-    ],
-)
-def test_forms(body: bytes, pairs: list[tuple[str, str]]) -> None:
-    assert parse_form("application/x-www-form-urlencoded; charset=UTF-8", body) == pairs
 
 
 def test_parameters_without_a_value_are_as_if_they_were_not_sent() -> None:
