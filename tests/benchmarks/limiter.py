@@ -203,7 +203,7 @@ def main() -> None:
     options = parser.parse_args()
     with run_valkey() as valkey:
         results = uvloop.run(run(valkey.url, options.in_flight, options.seconds, options.rounds))
-    of_requests = share.run(3 * options.seconds, options.rounds, options.in_flight)
+    of_requests = share.run(2 * options.seconds, 2 * options.rounds + 1, options.in_flight)
     if options.json:
         found: dict[str, list[Any]] = {**results, **of_requests}
         print(json.dumps({name: [asdict(each) for each in rows] for name, rows in found.items()}))

@@ -15,6 +15,8 @@ _EVERY_KIND = {
     "client_share": "100",
     "user_share": "100",
 }
+#: Seconds.
+_WARM_UP = 0.4
 WITH, WITHOUT = "with limits", "without"
 #: A server that is as busy as can be is no fault of Valkey's.
 _PATIENT = {"SAAS_LIMITS_TIMEOUT": "5"}
@@ -26,15 +28,12 @@ def run(seconds: float, rounds: int, connections: int) -> dict[str, list[Result]
     results: dict[str, list[Result]] = {name: [] for name in _APPS}
     with databases():
         workload = asyncio.run(prepare(_EVERY_KIND))
-        with (
-            server(_APPS[WITH], _PATIENT) as limited,
-            server(_APPS[WITHOUT], _PATIENT) as free,
-        ):
-            step = workload.api_request(limited[0])
-            targets = [Target(name, *where, (step,)) for name, where in ((WITH, limited), (WITHOUT, free))]
-            for target in targets:
-                measure(target, seconds=1.0, connections=connections)  # warm up: caches, statements
-            for _ in range(rounds):
+        for _ in range(rounds):  # each with servers of its own: see `tests.benchmarks.__main__`
+            with server(_APPS[WITH], _PATIENT) as limited, server(_APPS[WITHOUT], _PATIENT) as free:
+                step = workload.api_request(limited[0])
+                targets = [Target(name, *where, (step,)) for name, where in ((WITH, limited), (WITHOUT, free))]
+                for target in targets:
+                    measure(target, seconds=_WARM_UP, connections=connections)  # caches, statements
                 for target in targets:
                     results[target.name].append(measure(target, seconds=seconds, connections=connections))
     return results
