@@ -4,7 +4,6 @@ A group's field is one variable: `settings.database.pool_size` is `SAAS_DATABASE
 """
 
 import base64
-import binascii
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
@@ -313,7 +312,7 @@ def decode_key(value: SecretStr) -> bytes:
     """The bytes of a master key; ValueError, which says how to make one, unless it is 32 bytes in base64."""
     try:
         key = base64.b64decode(value.get_secret_value(), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise ValueError("not base64: make a key with `openssl rand -base64 32`") from error
     if len(key) != _KEY_BYTES:
         raise ValueError(f"{len(key)} bytes, not {_KEY_BYTES}: make a key with `openssl rand -base64 32`")

@@ -1,7 +1,6 @@
 """Client authentication: RFC 6749 section 2.3; public clients name themselves and no more."""
 
 import time
-from binascii import Error as MalformedBase64
 from binascii import a2b_base64
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
@@ -92,5 +91,5 @@ def _basic(authorization: str) -> Credentials:
         if not colon:
             raise InvalidClient("The Authorization header is malformed")
         return Credentials("client_secret_basic", form_decoded(client_id), form_decoded(secret))
-    except (MalformedBase64, UnicodeError) as error:
+    except ValueError as error:  # of base64 that is none, of text that is not UTF-8
         raise InvalidClient("The Authorization header is malformed") from error

@@ -73,12 +73,13 @@ async def test_a_form_that_never_ends_is_not_read_to_its_end(http: AsyncClient, 
         "Basic " + base64.b64encode(b":").decode(),
         "Basic " + base64.b64encode(b"app_%00:x").decode(),
         "Basic " + base64.b64encode(b"a" * 5000 + b":x").decode(),
+        "Basic \u00e9",
         "Bearer x",
         "",
     ],
 )
 async def test_unreadable_credentials(http: AsyncClient, authorization: str) -> None:
-    response = await http.post(TOKEN, data=GRANT, headers={"Authorization": authorization})
+    response = await http.post(TOKEN, data=GRANT, headers={b"Authorization": authorization.encode("latin-1")})
     assert_refused(response, 401, "invalid_client")
 
 
