@@ -86,7 +86,9 @@ def _claimed_client(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"authorization" and value[:6].lower() == b"basic ":
             try:
-                said = form_decoded(a2b_base64(value[6:], strict_mode=True).partition(b":")[0].decode())
+                # Stripped of what authentication strips, else a space would leave the client uncharged.
+                encoded = value[6:].decode("latin-1").strip()
+                said = form_decoded(a2b_base64(encoded, strict_mode=True).partition(b":")[0].decode())
             except ValueError:
                 return ""
             return said if _CLIENT_ID.fullmatch(said) else ""

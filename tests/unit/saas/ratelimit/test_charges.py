@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from saas.authserver.authentication import credentials_of
 from saas.ratelimit.charges import Charge, Charges
 from saas.ratelimit.costs import costs, weights_of
 from saas.ratelimit.decision import Concurrency, Quota, Rate
@@ -118,7 +119,18 @@ def test_where_clients_authenticate_address_and_claimed_client_are_charged_and_n
     assert found.limits[2].amount == 4 * found.limits[0].amount
 
 
-@pytest.mark.parametrize("value", [b"", b"Basic !!!", b"Basic /w==", b"Basic " + b64encode(b"{x}:y"), b"Bearer x"])
+@pytest.mark.parametrize("space", [b" ", b"\t", b"\xa0"])
+def test_what_authentication_reads_past_hides_no_client(space: bytes) -> None:
+    basic = b"Basic " + space + b64encode(b"my-client:secret") + space
+    credentials = credentials_of({"authorization": basic.decode("latin-1")}, {})
+    found = charge("/oauth2/token", subject=None, method="POST", headers=[(b"authorization", basic)])
+    assert credentials is not None
+    assert found.subject.client == credentials.client_id == "my-client"
+
+
+@pytest.mark.parametrize(
+    "value", [b"", b"Basic !!!", b"Basic \xe9", b"Basic /w==", b"Basic " + b64encode(b"{x}:y"), b"Bearer x"]
+)
 def test_who_claims_nothing_that_could_be_a_client_counts_by_address(value: bytes) -> None:
     found = charge("/oauth2/token", subject=None, method="POST", headers=[(b"authorization", value)])
     assert (found.subject.client, [limit.name for limit in found.limits]) == ("", ["minute", "day"])
